@@ -11,6 +11,8 @@ export type Problem = {
   /** The next thing to do, when there is one. */
   hint?: string;
   retry?: Retry;
+  /** `warning`: shown, blocks nothing. Absent = error. */
+  severity?: 'error' | 'warning';
   /** The instance it concerns; absent for the whole fleet. */
   instance?: string;
   /** Path as the user knows it (relative to the repository where possible). */
