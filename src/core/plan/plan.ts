@@ -1,0 +1,314 @@
+/** The pure planner: same desired + observed + now -> same plan. One decision per instance, with a reason. */
+
+import type { ProcessCopy } from '../ports.ts';
+import type { Known } from '../problem.ts';
+import { unreachable } from '../problem.ts';
+import type { Fleet, Instance } from '../spec/types.ts';
+import type { Change, Hold } from '../trail/types.ts';
+import type { TuningDecision, VerdictDecision } from '../tuning/types.ts';
+import type { PlanAction, PlanItem, PlanReason } from './types.ts';
+
+/** What is known of one instance when the plan is made. */
+export type InstanceView = {
+  name: string;
+  /** null: its spec is invalid; it keeps running as it is. */
+  spec: Instance | null;
+  /** Why the spec, base env or desired env cannot be used; null when it can. */
+  invalid: string | null;
+  /** Whether this host is the one that runs it. */
+  here: boolean;
+  desired: { iter: number | null; digest: string } | null;
+  copies: Known<ProcessCopy[]>;
+  /** A stop signal was sent to the live copy by an earlier pass. */
+  stopInFlight: boolean;
+  /** The latched hold or the unexpired park. */
+  hold: Hold | null;
+  /** Whether the newest run of this instance ended under a flat receipt. `none`: it never ran. */
+  lastRun: 'none' | 'proved' | 'unproved';
+  restart: { kind: 'now' } | { kind: 'wait'; untilMs: number } | { kind: 'crash-loop'; restarts: number };
+  /** What the engine wants, after the fleet's guards; null when there is nothing to decide on (no env). */
+  decision: TuningDecision | null;
+  /** Why the engine's wish may not act now; null when it may. */
+  guarded: { reason: PlanReason; message: string } | null;
+  verdict: VerdictDecision | null;
+  /** The base env was edited: the tuned keys on the new base. */
+  rebase: { changes: Change[] } | null;
+  /** A machine-owned path of this instance has uncommitted edits. */
+  dirtyPath: string | null;
+  /** The operations repository's remote answers (or there is none). */
+  gitReachable: boolean;
+  /** The desired env's commit is on the remote (or there is no remote). */
+  published: boolean;
+};
+
+/** What apply does for one instance in one pass. */
+export type Effect =
+  | { do: 'commit-decision'; decision: Exclude<TuningDecision, { kind: 'none' | 'stop' }> }
+  | { do: 'commit-rebase'; changes: Change[] }
+  | { do: 'commit-verdict'; verdict: VerdictDecision }
+  | { do: 'latch'; reason: PlanReason; message: string }
+  | { do: 'start' }
+  | { do: 'restart'; cause: PlanReason }
+  | { do: 'stop'; cause: PlanReason /** Latched after the stop. */; hold: string | null }
+  | { do: 'prove'; cause: PlanReason };
+
+/** `held` and `failed` colour the exit code; `waiting` is a settled state that will change by itself. */
+export type Standing = 'settled' | 'waiting' | 'held' | 'change' | 'unknown';
+
+export type Planned = { item: PlanItem; effect: Effect | null; standing: Standing };
+
+/** One instance's decision. The first rule that holds wins. */
+export function planInstance(view: InstanceView, nowMs: number): Planned {
+  const none = (reason: PlanReason, message: string, standing: Standing): Planned => ({
+    item: item(view, 'none', reason, message),
+    effect: null,
+    standing,
+  });
+  const act = (action: PlanAction, reason: PlanReason, message: string, effect: Effect): Planned => ({
+    item: item(view, action, reason, message),
+    effect,
+    standing: 'change',
+  });
+
+  if (view.spec === null || view.invalid !== null)
+    return none('spec-invalid', view.invalid ?? 'the spec is invalid', 'held');
+  const spec = view.spec;
+  if (!view.here) return none('elsewhere', `runs on ${spec.host}`, 'settled');
+  if (!view.copies.known) return none('unknown-process', `process state unknown: ${view.copies.reason}`, 'unknown');
+  const copies = view.copies.value;
+  if (copies.length > 1)
+    return none(
+      'two-copies',
+      `${copies.length} live copies (pids ${copies.map((c) => c.pid).join(', ')}); neither is touched: end one by hand`,
+      'held',
+    );
+  const copy = copies[0] ?? null;
+  if (view.dirtyPath !== null)
+    return none('held', `${view.dirtyPath} has uncommitted edits: commit or restore it`, 'held');
+
+  if (spec.suspend !== null && !expired(spec.suspend.until, nowMs)) {
+    return none(
+      'suspended',
+      `suspended: ${spec.suspend.reason}${spec.suspend.until === null ? '' : ` until ${spec.suspend.until}`}`,
+      'waiting',
+    );
+  }
+  if (copy !== null && view.stopInFlight) return finishStop(view, spec, act);
+  if (spec.state !== 'Running') return planStopped(view, spec, copy, none, act);
+  if (view.hold?.kind === 'hold')
+    return none('held', `${view.hold.reason}; mmfleet release ${view.name} --reason "..." lifts it`, 'held');
+  if (view.hold?.kind === 'park') {
+    const until = view.hold.until ?? 'release';
+    if (copy !== null)
+      return act('stop', 'parked', `parked until ${until}: ${view.hold.reason}`, {
+        do: 'stop',
+        cause: 'parked',
+        hold: null,
+      });
+    if (view.lastRun === 'unproved')
+      return act('flatten', 'parked', `parked, and its last run has no flat proof`, { do: 'prove', cause: 'parked' });
+    return none('parked', `parked until ${until}: ${view.hold.reason}`, 'waiting');
+  }
+  return copy === null ? planDead(view, nowMs, none, act) : planLive(view, copy, none, act);
+}
+
+type None = (reason: PlanReason, message: string, standing: Standing) => Planned;
+type Act = (action: PlanAction, reason: PlanReason, message: string, effect: Effect) => Planned;
+
+function finishStop(view: InstanceView, spec: Instance, act: Act): Planned {
+  if (spec.state === 'Running' && view.hold === null) {
+    return act('restart', 'digest-drift', 'a stop is in flight: finishing it, then starting again', {
+      do: 'restart',
+      cause: 'digest-drift',
+    });
+  }
+  return act(
+    'stop',
+    spec.state === 'Retired' ? 'retired' : spec.state === 'Stopped' ? 'state-stopped' : 'held',
+    'a stop is in flight: finishing it',
+    { do: 'stop', cause: 'state-stopped', hold: null },
+  );
+}
+
+function planStopped(view: InstanceView, spec: Instance, copy: ProcessCopy | null, none: None, act: Act): Planned {
+  const reason: PlanReason = spec.state === 'Retired' ? 'retired' : 'state-stopped';
+  if (copy !== null) return act('stop', reason, `state is ${spec.state}`, { do: 'stop', cause: reason, hold: null });
+  if (view.hold?.kind === 'hold') return none('held', view.hold.reason, 'held');
+  if (view.lastRun === 'unproved')
+    return act('flatten', reason, 'it is down, but its last run has no flat proof', { do: 'prove', cause: reason });
+  return none(reason, `state is ${spec.state}`, 'settled');
+}
+
+function planDead(view: InstanceView, nowMs: number, none: None, act: Act): Planned {
+  const wanted = planDecision(view, none, act);
+  const observing = view.spec?.autonomy === 'observe';
+  // An alarm of the run that just ended is answered before the same config is started again;
+  // where tuning is only reported, converging goes on without it.
+  if (wanted !== null && !observing && (wanted.effect !== null || (view.decision !== null && isAlarm(view.decision))))
+    return wanted;
+  if (view.rebase !== null) return rebase(view, none, act);
+  if (view.restart.kind === 'crash-loop' && view.lastRun !== 'none') {
+    return act('hold', 'crash-loop', `${view.restart.restarts} restarts without a stable period`, {
+      do: 'latch',
+      reason: 'crash-loop',
+      message: `crash-loop: ${view.restart.restarts} restarts without a stable period`,
+    });
+  }
+  if (view.restart.kind === 'wait')
+    return none('backoff', `restarts in ${Math.ceil((view.restart.untilMs - nowMs) / 1000)} s`, 'waiting');
+  if (!view.published) return none('git-away', 'its commit is not on the remote yet', 'waiting');
+  return act('start', 'not-running', view.lastRun === 'none' ? 'not running (first start)' : 'not running', {
+    do: 'start',
+  });
+}
+
+function planLive(view: InstanceView, copy: ProcessCopy, none: None, act: Act): Planned {
+  if (view.rebase !== null) return rebase(view, none, act);
+  if (view.desired !== null && copy.digest !== view.desired.digest) {
+    const from = label(copy.iter);
+    const to = label(view.desired.iter);
+    const what = from === to ? `${to} or its runtime block changed` : `${from} runs, ${to} is desired`;
+    if (!view.published) return none('git-away', `${what}; its commit is not on the remote yet`, 'waiting');
+    return act('restart', 'digest-drift', what, { do: 'restart', cause: 'digest-drift' });
+  }
+  const wanted = planDecision(view, none, act);
+  if (wanted !== null) return wanted;
+  if (view.verdict !== null && view.gitReachable) {
+    const v = view.verdict;
+    return act('verdict', 'converged', `${label(v.iter)} ${v.verdict} against ${label(v.against)} (n=${v.n})`, {
+      do: 'commit-verdict',
+      verdict: v,
+    });
+  }
+  return none('converged', 'running as declared', 'settled');
+}
+
+function rebase(view: InstanceView, none: None, act: Act): Planned {
+  if (view.spec?.autonomy === 'observe')
+    return none('observe-only', 'the base env was edited; autonomy is observe, so no rebase is made', 'held');
+  if (!view.gitReachable)
+    return none('git-away', 'the base env was edited; the rebase waits for the remote', 'waiting');
+  return act('rebase', 'base-edited', 'the base env was edited: tuned keys move onto it', {
+    do: 'commit-rebase',
+    changes: view.rebase?.changes ?? [],
+  });
+}
+
+/** null: the engine is content. */
+function planDecision(view: InstanceView, none: None, act: Act): Planned | null {
+  const decision = view.decision;
+  if (decision === null) return null;
+  switch (decision.kind) {
+    case 'none':
+      return decision.reason === 'converged' ? null : none(decision.reason, decision.message, 'settled');
+    case 'stop':
+      return act('stop', 'hard-limit', decision.message, {
+        do: 'stop',
+        cause: 'hard-limit',
+        hold: `hard limit: ${decision.message}`,
+      });
+    case 'tune':
+    case 'recover':
+    case 'undo':
+    case 'park': {
+      const wish = `${decision.message}`;
+      if (view.spec?.autonomy === 'observe') return none('observe-only', `would ${decision.kind}: ${wish}`, 'waiting');
+      if (view.guarded !== null)
+        return none(view.guarded.reason, `${view.guarded.message}; would ${decision.kind}: ${wish}`, 'waiting');
+      if (!view.gitReachable) return gitAway(view, decision, none, act);
+      const planned = act(decision.kind, reasonOf(decision), wish, { do: 'commit-decision', decision });
+      return {
+        ...planned,
+        item: {
+          ...planned.item,
+          changes: 'changes' in decision ? decision.changes : [],
+          theme: 'theme' in decision ? decision.theme : null,
+          trigger: triggerText(decision),
+        },
+      };
+    }
+    default:
+      return unreachable(decision);
+  }
+}
+
+/** The remote is away: an alarm still reduces risk (stop, prove flat); nothing else acts. */
+function gitAway(view: InstanceView, decision: TuningDecision, none: None, act: Act): Planned {
+  const live = view.copies.known && view.copies.value.length === 1;
+  if (isAlarm(decision) && live) {
+    return act(
+      'stop',
+      'git-away',
+      `the remote is away: stopped and flat until the change can be committed (${decision.message})`,
+      { do: 'stop', cause: 'git-away', hold: null },
+    );
+  }
+  return none('git-away', `waits for the remote; would ${decision.kind}: ${decision.message}`, 'waiting');
+}
+
+/** Whether the decision answers losing fills, as against hygiene or the way back. */
+export function isAlarm(decision: TuningDecision): boolean {
+  return decision.kind === 'undo' || decision.kind === 'park' || (decision.kind === 'tune' && decision.urgent);
+}
+
+function reasonOf(decision: Exclude<TuningDecision, { kind: 'none' | 'stop' }>): PlanReason {
+  if (decision.kind === 'recover') return 'quiet-and-proven';
+  if (decision.kind === 'undo') return 'trial-alarmed';
+  if (decision.kind === 'park') return 'ladder-exhausted';
+  const by = decision.trigger.by;
+  // The alert signal looks at the same +5 s loss as burst, sooner, after an alarm.
+  if (by === 'burst' || by === 'alert') return 'alarm-burst';
+  if (by === 'fast') return 'alarm-fast';
+  if (by === 'slow') return 'alarm-slow';
+  return 'limit';
+}
+
+/** The trigger as trailers and plans show it: `fast markout5sBps=-1.32 limit=-0.50 n=204`. */
+export function triggerText(decision: Exclude<TuningDecision, { kind: 'none' }>): string {
+  const t = decision.trigger;
+  return `${t.by} ${t.metric}=${t.value.toFixed(2)} limit=${t.limit.toFixed(2)} n=${t.n}`;
+}
+
+/** `iter007`, or `base`. */
+export function label(iter: number | null): string {
+  return iter === null ? 'base' : `iter${String(iter).padStart(3, '0')}`;
+}
+
+function expired(until: string | null, nowMs: number): boolean {
+  return until !== null && Date.parse(until) <= nowMs; // parsing a given text, not reading a clock
+}
+
+function item(view: InstanceView, action: PlanAction, reason: PlanReason, message: string): PlanItem {
+  return { name: view.name, action, reason, message, changes: [], theme: null, trigger: null };
+}
+
+/** Automatic stops and restarts a pass may make: `share` of the running instances, at least one. Starts and a person's stop are free. */
+export function capChanges(
+  planned: Planned[],
+  running: number,
+  fleet: Pick<Fleet['guards'], 'maxShareChangedPerPass'>,
+): Planned[] {
+  let left = Math.max(1, Math.floor(running * fleet.maxShareChangedPerPass));
+  return planned.map((p) => {
+    const counted =
+      p.effect !== null &&
+      (p.effect.do === 'restart' ||
+        (p.effect.do === 'stop' &&
+          p.effect.cause !== 'state-stopped' &&
+          p.effect.cause !== 'retired' &&
+          p.effect.cause !== 'hard-limit'));
+    if (!counted) return p;
+    left -= 1;
+    if (left >= 0) return p;
+    return {
+      item: {
+        ...p.item,
+        action: 'none',
+        reason: 'guard',
+        message: `waits for the next pass: enough instances change in this one (${p.item.message})`,
+      },
+      effect: null,
+      standing: 'waiting',
+    };
+  });
+}

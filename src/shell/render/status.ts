@@ -1,0 +1,103 @@
+import { label } from '../../core/plan/plan.ts';
+import type { Metric, StatusItem } from '../../core/plan/status.ts';
+import type { Paint } from '../io.ts';
+import { age, fit, signed, table } from './table.ts';
+
+const COLUMNS = [
+  'NAME',
+  'MARKET',
+  'STATE',
+  'HEALTH',
+  'ITER',
+  'POSITION',
+  'PNL/50',
+  'MO+5S',
+  'CANCEL',
+  'POST-ONLY',
+  'FILLS/H',
+  'DATA',
+  'LAST ACTION',
+];
+
+/** The status table with its summary line; every cell that is unknown says so with `?`, never 0. */
+export function statusTable(items: StatusItem[], nowMs: number, paint: Paint, columns: number): string {
+  const rows = items.map((item) => row(item, nowMs, paint));
+  return [
+    ...table(
+      COLUMNS.map((title) => ({ title })),
+      rows,
+    ).map((line) => fit(line, columns)),
+    summary(items),
+  ].join('\n');
+}
+
+/** `fleet  4 instances: 1 ok, 2 degraded, 1 held; worst data age 9m`. */
+export function summary(items: StatusItem[]): string {
+  const counts = new Map<string, number>();
+  for (const item of items) {
+    const word = ['held', 'parked', 'suspended', 'stopped', 'orphan', 'elsewhere', 'backoff'].includes(item.lifecycle)
+      ? item.lifecycle
+      : item.health;
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  const ages = items.map((i) => i.dataAgeS).filter((a) => a !== null);
+  const worst = ages.length === 0 ? '' : `; worst data age ${age(Math.max(...ages) * 1000)}`;
+  const parts = [...counts].map(([word, n]) => `${n} ${word}`).join(', ');
+  return `fleet  ${items.length} instance${items.length === 1 ? '' : 's'}${parts === '' ? '' : `: ${parts}`}${worst}`;
+}
+
+function row(item: StatusItem, nowMs: number, paint: Paint): string[] {
+  const m = item.metrics;
+  return [
+    item.name,
+    item.market,
+    tone(item.lifecycle, paint),
+    tone(item.health, paint),
+    iterCell(item),
+    positionCell(item),
+    cell(m.realizedPnlUsd, (v) => signed(v, 2)),
+    markoutCell(m.markout5sBps),
+    cell(m.cancelRatio, (v) => v.toFixed(2)),
+    cell(m.postOnlyRejectRatio, (v) => v.toFixed(2)),
+    cell(m.fillsPerHour, (v) => v.toFixed(1)),
+    item.dataAgeS === null ? '-' : age(item.dataAgeS * 1000),
+    item.note ??
+      (item.lastAction === null ? '-' : `${age(nowMs - item.lastAction.atTs * 1000)} ${item.lastAction.text}`),
+  ];
+}
+
+function tone(word: string, paint: Paint): string {
+  if (['degraded', 'held', 'orphan'].includes(word)) return paint('red', word);
+  if (
+    ['watch', 'stale', 'unknown', 'parked', 'backoff', 'suspended', 'draining', 'flattening', 'starting'].includes(word)
+  )
+    return paint('yellow', word);
+  return ['ok', 'running'].includes(word) ? paint('green', word) : word;
+}
+
+const short = (iter: number | null) => (iter === null ? 'base' : label(iter).slice(4));
+
+function iterCell(item: StatusItem): string {
+  const { desired, running } = item.iter;
+  return running === undefined || running === desired ? short(desired) : `${short(running)}>${short(desired)}`;
+}
+
+function positionCell(item: StatusItem): string {
+  const p = item.positionBase;
+  if ('unavailable' in p) return `? ${p.unavailable}`;
+  if (Number(p.value) === 0) return '0';
+  const usd = item.positionUsd === null ? '' : ` ($${Math.abs(item.positionUsd).toFixed(0)})`;
+  return `${signedText(String(p.value))}${usd}`;
+}
+
+const signedText = (text: string) => (text.startsWith('-') ? text : `+${text}`);
+
+function cell(metric: Metric, format: (value: number) => string): string {
+  if ('value' in metric) return format(Number(metric.value));
+  return metric.n !== undefined && metric.nMin !== undefined ? `n ${metric.n}/${metric.nMin}` : '-';
+}
+
+function markoutCell(metric: Metric): string {
+  if (!('value' in metric)) return cell(metric, String);
+  return `${signed(Number(metric.value), 1)}bp${metric.n === undefined ? '' : ` n=${metric.n}`}`;
+}

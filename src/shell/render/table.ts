@@ -1,0 +1,41 @@
+/** Plain aligned text tables; the last column is never padded. */
+export type Column = { title: string; align?: 'right' };
+
+/** Lines of a table with a header; cells may hold colour codes, which take no width. */
+export function table(columns: Column[], rows: string[][]): string[] {
+  const widths = columns.map((c, i) => Math.max(c.title.length, ...rows.map((r) => visible(r[i] ?? ''))));
+  const line = (cells: string[]) =>
+    cells
+      .map((cell, i) => {
+        const pad = ' '.repeat(Math.max(0, (widths[i] ?? 0) - visible(cell)));
+        if (columns[i]?.align === 'right') return pad + cell;
+        return i === cells.length - 1 ? cell : cell + pad;
+      })
+      .join('  ')
+      .trimEnd();
+  return [line(columns.map((c) => c.title)), ...rows.map(line)];
+}
+
+function visible(text: string): number {
+  return text.replace(/\u001b\[\d+m/g, '').length;
+}
+
+/** `4s`, `12m`, `3h`, `2d`: the age of something, to one unit. */
+export function age(ms: number): string {
+  if (ms < 0) return '0s';
+  if (ms < 90_000) return `${Math.round(ms / 1000)}s`;
+  if (ms < 90 * 60_000) return `${Math.round(ms / 60_000)}m`;
+  if (ms < 36 * 3_600_000) return `${Math.round(ms / 3_600_000)}h`;
+  return `${Math.round(ms / 86_400_000)}d`;
+}
+
+/** Signed number with `digits` decimals: `+1.12`, `-3.81`, `0.00`. */
+export function signed(value: number, digits: number): string {
+  const text = value.toFixed(digits);
+  return value > 0 && Number(text) !== 0 ? `+${text}` : text;
+}
+
+/** Cuts a line to the terminal's width, with an ellipsis. Lines with colour codes are left alone. */
+export function fit(line: string, columns: number): string {
+  return line.includes('\u001b') || line.length <= columns ? line : `${line.slice(0, Math.max(1, columns - 1))}…`;
+}
