@@ -105,7 +105,7 @@ export const KEPT_ORDERINGS: readonly (readonly string[])[] = [
 ];
 
 /** What the bot would use for a key: the env's text, else the catalogue's default; undefined for a key unknown to both. */
-export function valueOf(values: EnvValues, name: string): string | undefined {
+export function envValue(values: EnvValues, name: string): string | undefined {
   return values[name] ?? CATALOGUE[name]?.default ?? READ_ONLY_KEYS[name]?.default;
 }
 

@@ -60,7 +60,7 @@ export const STEPS: Readonly<Record<StepName, Step>> = {
     rows: [
       {
         id: 'tighten',
-        label: 'x0.8',
+        label: '/1.25',
         moves: [
           { key: 'MM_SPREAD_MULTIPLIER', op: 'times', by: '0.8' },
           { key: 'MM_MIN_OFFSET_BPS', op: 'times', by: '0.8' },
