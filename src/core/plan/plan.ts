@@ -39,6 +39,8 @@ export type InstanceView = {
   gitReachable: boolean;
   /** The desired env's commit is on the remote (or there is no remote). */
   published: boolean;
+  /** Whether the live copy's journal says that it runs what git says; `pending` until its run_start is there. */
+  confirmation: 'ok' | 'pending' | { mismatch: string };
 };
 
 /** What apply does for one instance in one pass. */
@@ -171,6 +173,12 @@ function planLive(view: InstanceView, copy: ProcessCopy, none: None, act: Act): 
     if (!view.published) return none('git-away', `${what}; its commit is not on the remote yet`, 'waiting');
     return act('restart', 'digest-drift', what, { do: 'restart', cause: 'digest-drift' });
   }
+  if (typeof view.confirmation === 'object') {
+    const message = `not confirmed: ${view.confirmation.mismatch}`;
+    return act('hold', 'not-confirmed', message, { do: 'latch', reason: 'not-confirmed', message });
+  }
+  if (view.confirmation === 'pending')
+    return none('not-confirmed', 'started; its journal has not confirmed the env yet', 'waiting');
   const wanted = planDecision(view, none, act);
   if (wanted !== null) return wanted;
   if (view.verdict !== null && view.gitReachable) {

@@ -1,0 +1,239 @@
+import { expect, test } from 'vitest';
+import { capChanges, type InstanceView, planInstance } from '../../src/core/plan/plan.ts';
+import type { ProcessCopy } from '../../src/core/ports.ts';
+import { known, unknown } from '../../src/core/problem.ts';
+import type { Instance } from '../../src/core/spec/types.ts';
+import type { TuningDecision } from '../../src/core/tuning/types.ts';
+
+const NOW = Date.parse('2026-11-22T12:00:00Z');
+const copy = (over: Partial<ProcessCopy> = {}): ProcessCopy => ({
+  pid: 41,
+  startTicks: '9',
+  startedAtMs: NOW - 3_600_000,
+  instance: 'amzn',
+  iter: null,
+  revision: 'r',
+  digest: 'd',
+  ...over,
+});
+const spec = (over: Partial<Instance> = {}): Instance =>
+  ({ name: 'amzn', state: 'Running', autonomy: 'apply', suspend: null, host: null, ...over }) as Instance;
+const trigger = { by: 'fast' as const, metric: 'netMarkout5sBps', value: -1.3, limit: -0.5, n: 204, looks: 10 };
+const tune: TuningDecision = {
+  kind: 'tune',
+  at: 1,
+  trigger,
+  urgent: true,
+  theme: 'spread-offset',
+  step: 'widen',
+  factor: 1.5,
+  changes: [{ key: 'MM_SPREAD_MULTIPLIER', from: '1', to: '1.5' }],
+  proven: true,
+  message: 'markout',
+};
+const hygiene: TuningDecision = { ...tune, urgent: false, trigger: { ...trigger, by: 'cancelRatio' } };
+const calm: TuningDecision = { kind: 'none', reason: 'converged', message: 'all quiet' };
+
+const base: InstanceView = {
+  name: 'amzn',
+  spec: spec(),
+  invalid: null,
+  here: true,
+  desired: { iter: null, digest: 'd' },
+  copies: known([copy()], NOW),
+  stopInFlight: false,
+  hold: null,
+  lastRun: 'unproved',
+  restart: { kind: 'now' },
+  decision: calm,
+  guarded: null,
+  verdict: null,
+  rebase: null,
+  dirtyPath: null,
+  gitReachable: true,
+  published: true,
+  confirmation: 'ok',
+};
+const dead = { copies: known<ProcessCopy[]>([], NOW) };
+const hold = {
+  instance: 'amzn',
+  kind: 'hold' as const,
+  reason: 'flat unproven',
+  since: '2026-11-22T11:00:00Z',
+  until: null,
+};
+const park = { ...hold, kind: 'park' as const, until: '2026-11-22T16:00:00Z' };
+
+const TABLE: {
+  name: string;
+  given: Partial<InstanceView>;
+  want: [action: string, reason: string, effect: string | null];
+}[] = [
+  { name: 'running as declared', given: {}, want: ['none', 'converged', null] },
+  {
+    name: 'an invalid spec keeps its process',
+    given: { spec: null, invalid: 'bad' },
+    want: ['none', 'spec-invalid', null],
+  },
+  {
+    name: 'another host runs it',
+    given: { here: false, spec: spec({ host: 'b' }) },
+    want: ['none', 'elsewhere', null],
+  },
+  {
+    name: 'an unreadable process table is not "stopped"',
+    given: { copies: unknown('denied') },
+    want: ['none', 'unknown-process', null],
+  },
+  {
+    name: 'two copies are touched by nobody',
+    given: { copies: known([copy(), copy({ pid: 42 })], NOW) },
+    want: ['none', 'two-copies', null],
+  },
+  {
+    name: 'suspended',
+    given: { spec: spec({ suspend: { reason: 'x', until: null } }), decision: tune },
+    want: ['none', 'suspended', null],
+  },
+  {
+    name: 'a suspension that has ended',
+    given: { spec: spec({ suspend: { reason: 'x', until: '2026-11-22T11:59:59Z' } }) },
+    want: ['none', 'converged', null],
+  },
+  { name: 'state Stopped stops', given: { spec: spec({ state: 'Stopped' }) }, want: ['stop', 'state-stopped', 'stop'] },
+  {
+    name: 'state Stopped stops a held one too',
+    given: { spec: spec({ state: 'Stopped' }), hold },
+    want: ['stop', 'state-stopped', 'stop'],
+  },
+  {
+    name: 'Stopped and down, but never proved flat',
+    given: { ...dead, spec: spec({ state: 'Stopped' }) },
+    want: ['flatten', 'state-stopped', 'prove'],
+  },
+  {
+    name: 'Stopped, down and proved',
+    given: { ...dead, spec: spec({ state: 'Stopped' }), lastRun: 'proved' },
+    want: ['none', 'state-stopped', null],
+  },
+  {
+    name: 'Retired',
+    given: { ...dead, spec: spec({ state: 'Retired' }), lastRun: 'proved' },
+    want: ['none', 'retired', null],
+  },
+  { name: 'held and running: nothing', given: { hold, decision: tune }, want: ['none', 'held', null] },
+  { name: 'held and down: nothing', given: { ...dead, hold }, want: ['none', 'held', null] },
+  { name: 'parked and running: stop', given: { hold: park }, want: ['stop', 'parked', 'stop'] },
+  { name: 'parked and down', given: { ...dead, hold: park, lastRun: 'proved' }, want: ['none', 'parked', null] },
+  { name: 'down: start', given: { ...dead, lastRun: 'proved' }, want: ['start', 'not-running', 'start'] },
+  {
+    name: 'down in back-off: wait',
+    given: { ...dead, restart: { kind: 'wait', untilMs: NOW + 5000 } },
+    want: ['none', 'backoff', null],
+  },
+  {
+    name: 'down again and again: latch',
+    given: { ...dead, restart: { kind: 'crash-loop', restarts: 5 } },
+    want: ['hold', 'crash-loop', 'latch'],
+  },
+  {
+    name: 'down, its commit not on the remote: no start',
+    given: { ...dead, published: false, gitReachable: false },
+    want: ['none', 'git-away', null],
+  },
+  {
+    name: 'down under an alarm: tune before start',
+    given: { ...dead, decision: tune },
+    want: ['tune', 'alarm-fast', 'commit-decision'],
+  },
+  {
+    name: 'down under an alarm, remote away: not started',
+    given: { ...dead, decision: tune, gitReachable: false },
+    want: ['none', 'git-away', null],
+  },
+  {
+    name: 'down under an alarm that is only reported: started',
+    given: { ...dead, decision: tune, spec: spec({ autonomy: 'observe' }) },
+    want: ['start', 'not-running', 'start'],
+  },
+  {
+    name: 'digest drift restarts',
+    given: { desired: { iter: 7, digest: 'e' } },
+    want: ['restart', 'digest-drift', 'restart'],
+  },
+  {
+    name: 'digest drift waits for its commit',
+    given: { desired: { iter: 7, digest: 'e' }, published: false },
+    want: ['none', 'git-away', null],
+  },
+  { name: 'an alarm tunes', given: { decision: tune }, want: ['tune', 'alarm-fast', 'commit-decision'] },
+  {
+    name: 'an alarm is reported only',
+    given: { decision: tune, spec: spec({ autonomy: 'observe' }) },
+    want: ['none', 'observe-only', null],
+  },
+  {
+    name: 'an alarm under a fleet guard',
+    given: { decision: tune, guarded: { reason: 'market-wide', message: 'm' } },
+    want: ['none', 'market-wide', null],
+  },
+  {
+    name: 'an alarm while the remote is away stops',
+    given: { decision: tune, gitReachable: false },
+    want: ['stop', 'git-away', 'stop'],
+  },
+  {
+    name: 'hygiene while the remote is away waits',
+    given: { decision: hygiene, gitReachable: false },
+    want: ['none', 'git-away', null],
+  },
+  { name: 'hygiene is a limit', given: { decision: hygiene }, want: ['tune', 'limit', 'commit-decision'] },
+  {
+    name: 'a hard limit stops',
+    given: { decision: { kind: 'stop', at: 1, trigger, message: 'drawdown' } },
+    want: ['stop', 'hard-limit', 'stop'],
+  },
+  {
+    name: 'a hard limit whose stop was cut short latches',
+    given: { ...dead, decision: { kind: 'stop', at: 1, trigger, message: 'drawdown' } },
+    want: ['stop', 'hard-limit', 'stop'],
+  },
+  {
+    name: 'an edited base is re-based first',
+    given: { rebase: { changes: [] }, desired: { iter: 7, digest: 'e' } },
+    want: ['rebase', 'base-edited', 'commit-rebase'],
+  },
+  {
+    name: 'a start that the journal contradicts',
+    given: { confirmation: { mismatch: 'another env file' } },
+    want: ['hold', 'not-confirmed', 'latch'],
+  },
+  {
+    name: 'a start not yet confirmed is not judged',
+    given: { confirmation: 'pending', decision: tune },
+    want: ['none', 'not-confirmed', null],
+  },
+  { name: 'a stop in flight is finished', given: { stopInFlight: true }, want: ['restart', 'digest-drift', 'restart'] },
+  {
+    name: 'a dirty machine-owned path',
+    given: { dirtyPath: 'fleet/holds.yaml', decision: tune },
+    want: ['none', 'held', null],
+  },
+];
+
+test.each(TABLE)('$name', ({ given, want }) => {
+  const planned = planInstance({ ...base, ...given }, NOW);
+  expect([planned.item.action, planned.item.reason, planned.effect?.do ?? null]).toEqual(want);
+  expect(planned.item.message).not.toBe('');
+});
+
+test('the share of instances changed per pass is capped, a person’s stop is not', () => {
+  const restart = planInstance({ ...base, desired: { iter: 7, digest: 'e' } }, NOW);
+  const stop = planInstance({ ...base, spec: spec({ state: 'Stopped' }) }, NOW);
+  const capped = capChanges([restart, stop, restart, restart], 4, { maxShareChangedPerPass: 0.5 });
+  expect(capped.map((p) => p.effect?.do ?? p.item.reason)).toEqual(['restart', 'stop', 'restart', 'guard']);
+  expect(capChanges([restart, restart], 2, { maxShareChangedPerPass: 0.1 }).map((p) => p.item.reason)).toEqual([
+    'digest-drift',
+    'guard',
+  ]);
+});
