@@ -28,7 +28,12 @@ export class MarkoutQueue {
       this.#resolve(id, null);
       return;
     }
-    this.#pending.push({ id, dueTs: ts + this.horizonS, sign, price });
+    const dueTs = ts + this.horizonS;
+    // Fills come nearly in order of time; one that is late takes its place, so that the head is always due first.
+    let at = this.#pending.length;
+    while (at > this.#head && this.#pending[at - 1]!.dueTs > dueTs) at -= 1;
+    if (at === this.#pending.length) this.#pending.push({ id, dueTs, sign, price });
+    else this.#pending.splice(at, 0, { id, dueTs, sign, price });
   }
 
   /** Offers a mid at `ts`; resolves every fill that was due by then. */

@@ -1,0 +1,43 @@
+import { Decimal } from '../decimal.ts';
+
+/** One trade: `sign` +1 buys, -1 sells, 0 has no readable side and is skipped; price and qty as decimal text. */
+export type Trade = { sign: 1 | -1 | 0; price: string; qty: string };
+
+/** A position carried in: signed base quantity at a price. */
+export type OpeningLot = { position: string; price: number };
+
+/**
+ * Realised PnL in quote currency, first in first out, fees and open lots left out. Starts flat unless an opening lot is given.
+ *
+ * A sell closes the oldest long lot and adds (price - lot price) x matched quantity; a buy closes the oldest short lot and
+ * adds (lot price - price) x matched quantity; what is left opens a lot at its own price. Trades without a readable side,
+ * or whose price or quantity is not positive, are skipped.
+ */
+export function realizedPnl(trades: Trade[], opening?: OpeningLot): Decimal {
+  const lots: Lot[] = [];
+  if (opening !== undefined) open(lots, new Decimal(opening.position), new Decimal(opening.price));
+  let realized = new Decimal(0);
+  for (const trade of trades) {
+    if (trade.sign === 0) continue;
+    const price = new Decimal(trade.price);
+    let left = new Decimal(trade.qty);
+    if (!price.gt(0) || !left.gt(0)) continue;
+    while (left.gt(0) && lots[0] !== undefined && lots[0].sign !== trade.sign) {
+      const lot = lots[0];
+      const matched = Decimal.min(left, lot.qty);
+      realized = realized.plus(price.minus(lot.price).times(matched).times(lot.sign));
+      lot.qty = lot.qty.minus(matched);
+      left = left.minus(matched);
+      if (lot.qty.isZero()) lots.shift();
+    }
+    if (left.gt(0)) lots.push({ sign: trade.sign, price, qty: left });
+  }
+  return realized;
+}
+
+type Lot = { sign: 1 | -1; price: Decimal; qty: Decimal };
+
+function open(lots: Lot[], position: Decimal, price: Decimal): void {
+  if (position.isZero()) return;
+  lots.push({ sign: position.gt(0) ? 1 : -1, price, qty: position.abs() });
+}

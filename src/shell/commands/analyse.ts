@@ -1,0 +1,149 @@
+import { statSync } from 'node:fs';
+import { listRuns, marketInside, type RunFiles, scanFile } from '../../adapters/journal-files.ts';
+import { type AnalysisOptions, JournalAnalysis } from '../../core/journal/analysis.ts';
+import { PointSeries } from '../../core/journal/markout-book.ts';
+import type { JournalItem } from '../../core/journal/report.ts';
+import { LineScanner, type LineSink, type ScanMode } from '../../core/journal/scan.ts';
+import type { JournalEvent } from '../../core/journal/types.ts';
+import { formatProblem, type Problem, type Result } from '../../core/problem.ts';
+import { renderJournalReport } from '../render/journal-report.ts';
+
+export type AnalyseOptions = AnalysisOptions & {
+  json: boolean;
+  /** Every line through the full parser. */
+  strict?: boolean;
+};
+
+export type AnalyseIo = {
+  out: (text: string) => void;
+  err: (text: string) => void;
+  isTTY: boolean;
+  color: boolean;
+  columns: number;
+};
+
+const PROGRESS_FROM_BYTES = 64 * 1024 * 1024;
+
+/** `mmfleet analyse PATH...`. Exit 0 whenever every file could be read, 3 when a path is wrong or no journal is found. */
+export async function runAnalyse(paths: string[], options: AnalyseOptions, io: AnalyseIo): Promise<number> {
+  const runs = listRuns(paths);
+  if (!runs.ok) return refuse([runs.problem], options, io);
+  if (runs.value.length === 0) {
+    const message = `${paths.join(' ')}: no journal found`;
+    const hint = 'journals are named mm_MARKET_YYYYMMDD_HHMMSS.jsonl';
+    return refuse([{ code: 'journal-not-found', message, hint }], options, io);
+  }
+  const progress = progressOf(runs.value, io);
+  const items: JournalItem[] = [];
+  const problems: Problem[] = [];
+  for (const [market, files] of filesByMarket(runs.value)) {
+    const item = analyseFiles(market, files, options, progress.step);
+    if (item.ok) items.push(item.value);
+    else problems.push(item.problem);
+  }
+  progress.end();
+  if (options.json) io.out(`${JSON.stringify(journalReport(items, problems), null, 2)}\n`);
+  else if (items.length > 0) io.out(renderJournalReport(items, { lastFills: options.lastFills, color: io.color }));
+  if (problems.length === 0) return 0;
+  if (!options.json) for (const problem of problems) io.err(`${formatProblem(problem)}\n`);
+  return 3;
+}
+
+/** One market's files in order. A file that cannot be read is a Problem. */
+export function analyseFiles(
+  market: string,
+  files: string[],
+  options: AnalysisOptions & { strict?: boolean },
+  onBytes?: (bytes: number) => void,
+): Result<JournalItem> {
+  const mode: ScanMode = options.strict === true ? 'full' : 'templates';
+  const analysis = new JournalAnalysis(options);
+  const sink: LineSink & { file: string } = {
+    file: '',
+    event: (event, schema) => analysis.add(event, schema),
+    skip: (lines, schema) => analysis.skip(lines, schema),
+    bad: (line, reason) => analysis.bad({ file: sink.file, line, reason }),
+  };
+  const scanner = new LineScanner(sink, mode);
+  let bytes = 0;
+  for (const file of files) {
+    sink.file = file;
+    scanner.startFile();
+    const read = scanFile(file, scanner, onBytes);
+    if (!read.ok) return read;
+    bytes += read.value.bytes;
+  }
+  const facts = { market, files, bytes, fullyParsedLines: scanner.fullyParsedLines };
+  if (!analysis.needsSorting) return { ok: true, value: analysis.finish(facts) };
+  const points = collectPoints(files, mode);
+  return points.ok ? { ok: true, value: analysis.finish(facts, points.value) } : points;
+}
+
+/** The second reading of a journal whose lines are badly out of order: all points, to be sorted by time. */
+function collectPoints(files: string[], mode: ScanMode): Result<PointSeries> {
+  const points = new PointSeries();
+  const add = (event: JournalEvent) => {
+    if (event.type === 'fill') {
+      const sign = event.sideText.includes('BUY') ? 1 : -1;
+      points.add({ ts: event.ts, sign, price: Number(event.price) });
+    }
+    if (event.mid !== null) points.add({ ts: event.ts, sign: 0, price: event.mid });
+  };
+  const scanner = new LineScanner({ event: add, skip: () => {}, bad: () => {} }, mode);
+  for (const file of files) {
+    const read = scanFile(file, scanner);
+    if (!read.ok) return read;
+  }
+  return { ok: true, value: points };
+}
+
+/** Files by market, in the order given; a market that no file name tells is looked up inside. */
+function filesByMarket(runs: RunFiles[]): Map<string, string[]> {
+  const byMarket = new Map<string, string[]>();
+  for (const run of runs) {
+    const market = run.market ?? run.paths.map(marketInside).find((name) => name !== '') ?? '';
+    byMarket.set(market, [...(byMarket.get(market) ?? []), ...run.paths]);
+  }
+  return byMarket;
+}
+
+function journalReport(items: JournalItem[], problems: Problem[]) {
+  const sum = (of: (item: JournalItem) => number) => items.reduce((total, item) => total + of(item), 0);
+  return {
+    apiVersion: 'mmfleet/v1',
+    kind: 'JournalReport',
+    fleet: '',
+    summary: {
+      markets: items.length,
+      files: sum((i) => i.files.length),
+      lines: sum((i) => i.counts.lines),
+      badLines: sum((i) => i.counts.badLines),
+      fills: sum((i) => i.counts.fills),
+    },
+    items,
+    problems,
+  };
+}
+
+function refuse(problems: Problem[], options: AnalyseOptions, io: AnalyseIo): number {
+  if (options.json) io.out(`${JSON.stringify(journalReport([], problems), null, 2)}\n`);
+  else for (const problem of problems) io.err(`${formatProblem(problem)}\n`);
+  return 3;
+}
+
+/** A line on stderr that counts up, for a person who waits for a large file. */
+function progressOf(runs: RunFiles[], io: AnalyseIo): { step: (bytes: number) => void; end: () => void } {
+  const sizes = runs.flatMap((run) => run.paths).map((path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0);
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (!io.isTTY || total < PROGRESS_FROM_BYTES) return { step: () => {}, end: () => {} };
+  let done = 0;
+  let shown = -1;
+  const step = (bytes: number) => {
+    done += bytes;
+    const percent = Math.floor((100 * done) / total);
+    if (percent === shown) return;
+    shown = percent;
+    io.err(`\rreading ${String(percent).padStart(3)} % of ${Math.round(total / 1e6)} MB`);
+  };
+  return { step, end: () => io.err('\r\x1b[K') };
+}
