@@ -36,8 +36,11 @@ export type TuningMemory = {
   /** Journal times of alarm-driven config changes and of hygiene changes (daily caps). */
   alarmChanges: number[];
   hygieneChanges: number[];
-  /** Parks: journal time of the decision and wall time (Unix seconds) at which each ends. */
-  parks: { at: number; untilTs: number; trigger: string }[];
+  /**
+   * Parks: journal time of the decision, wall time (Unix seconds) at which each ends, and the same end in journal time (a
+   * parked bot writes no journal; its length is taken from the wall).
+   */
+  parks: { at: number; untilTs: number; endAt: number; trigger: string }[];
   /** A recover or tighten step under probation. */
   trial: { kind: 'recover' | 'tighten'; iter: number; fromIter: number | null; step: string; at: number } | null;
   /** The current quiet time asked before a recover step, ms (doubled by each undo). */
@@ -76,6 +79,7 @@ export type Trigger = {
   /** Which rule fired: a signal, a limit or a rule of the ladder. */
   by: SignalName | LimitName | 'quiet' | 'trial';
   metric: string;
+  /** In the metric's unit: bps, USD, a ratio 0..1, a count. */
   value: number;
   limit: number;
   n: number;
@@ -90,8 +94,10 @@ export type TuningDecision =
       kind: 'tune';
       at: number;
       trigger: Trigger;
+      /** An alarm: act now. Else it waited for a moment with little position. */
       urgent: boolean;
       theme: Theme;
+      /** Without the ladder's factor: `widen`, or with its own step: `slower +0.1`. */
       step: string;
       factor: number | null;
       changes: Change[];

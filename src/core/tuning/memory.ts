@@ -1,0 +1,350 @@
+import type { SignalName, Theme, TuningPolicy } from '../spec/types.ts';
+import { parseChange, parseDuration, parseIter } from '../trail/text.ts';
+import { trailer, trailersNamed } from '../trail/trailers.ts';
+import type { TrailEntry } from '../trail/types.ts';
+import { tunableKey } from './step-values.ts';
+import { STEPS, stepId } from './steps.ts';
+import type { Rung, TuningMemory } from './types.ts';
+
+type MemoryPolicy = Pick<TuningPolicy, 'recover' | 'forgetAfterMs' | 'keys'>;
+
+/**
+ * What git says has happened to one instance, from its commits (newest first) alone. `baseEnv` is the repository path of its
+ * base env: iter files are `<baseEnv>.iterNNN`. An iter whose adding commit does not tell its story makes the memory
+ * incomplete until a `release`, which starts anew from the env that runs.
+ */
+export function rebuildMemory(
+  entries: readonly TrailEntry[],
+  context: { baseEnv: string; policy: MemoryPolicy },
+): TuningMemory {
+  const fold: Fold = {
+    memory: emptyMemory(context.policy),
+    present: new Set(),
+    before: new Map(),
+    after: new Map(),
+    popped: new Map(),
+    context,
+  };
+  for (let at = entries.length - 1; at >= 0; at -= 1) apply(fold, entries[at]!);
+  return fold.memory;
+}
+
+export function emptyMemory(policy: Pick<TuningPolicy, 'recover'>): TuningMemory {
+  return {
+    complete: true,
+    incompleteReason: null,
+    lastIter: 0,
+    rungs: [],
+    alarms: [],
+    alarmChanges: [],
+    hygieneChanges: [],
+    parks: [],
+    trial: null,
+    recoverWaitMs: policy.recover.quietForMs,
+    lastRecoverAt: null,
+    forgotten: [],
+    unjudged: [],
+  };
+}
+
+/**
+ * The memory as it stands at journal time `at`: a trial whose probation is over has stood the test, and a recover step that
+ * did so resets the wait before the next one.
+ */
+export function settledMemory(memory: TuningMemory, at: number, policy: Pick<TuningPolicy, 'recover'>): TuningMemory {
+  const { trial } = memory;
+  if (trial === null || at - trial.at <= policy.recover.probationMs / 1000) return memory;
+  const recoverWaitMs = trial.kind === 'recover' ? policy.recover.quietForMs : memory.recoverWaitMs;
+  return { ...memory, trial: null, recoverWaitMs };
+}
+
+/** Journal time of the newest thing that was done about this instance; null = nothing yet. */
+export function lastActAt(memory: TuningMemory): number | null {
+  const times = [
+    ...memory.alarms.map((alarm) => alarm.at),
+    ...memory.alarmChanges,
+    ...memory.hygieneChanges,
+    ...(memory.lastRecoverAt === null ? [] : [memory.lastRecoverAt]),
+  ];
+  return times.length === 0 ? null : Math.max(...times);
+}
+
+export function isSignal(text: string): text is SignalName {
+  return text === 'burst' || text === 'fast' || text === 'slow' || text === 'alert';
+}
+
+/** Entries of each list that are kept: far more than any window can hold. */
+const KEPT = 200;
+
+type Snapshot = Pick<TuningMemory, 'rungs' | 'trial' | 'recoverWaitMs'>;
+
+type Fold = {
+  memory: TuningMemory;
+  /** Iters in the tree. */
+  present: Set<number>;
+  /** Ladder before and after each iter's commit, for reverts. */
+  before: Map<number, Snapshot & { step: string }>;
+  after: Map<number, Snapshot>;
+  /** Rungs that a recover iter climbed. */
+  popped: Map<number, Rung>;
+  context: { baseEnv: string; policy: MemoryPolicy };
+};
+
+function apply(fold: Fold, entry: TrailEntry): void {
+  const story = readStory(entry);
+  const changedBy = filesOf(fold, entry);
+  for (const { iter, status } of changedBy) {
+    if (status === 'D') removed(fold, entry, iter);
+    else if (story?.iter !== iter) addedWithoutStory(fold, entry, iter, status);
+  }
+  if (story === null) return;
+  if (story.iter !== null && isStep(story.kind)) {
+    fold.memory = settledMemory(fold.memory, entry.at, fold.context.policy);
+    fold.before.set(story.iter, { ...snapshot(fold.memory), step: story.step });
+  }
+  applyStory(fold, entry, story);
+  if (story.iter !== null && story.kind !== 'verdict') {
+    fold.present.add(story.iter);
+    fold.memory.lastIter = Math.max(fold.memory.lastIter, story.iter);
+    fold.after.set(story.iter, snapshot(fold.memory));
+  }
+}
+
+type Story = {
+  kind: NonNullable<TrailEntry['kind']>;
+  iter: number | null;
+  parentIter: number | null;
+  fromIter: number | null;
+  toIter: number | null;
+  theme: Theme | null;
+  step: string;
+  /** First word of the trigger: the rule that fired. */
+  by: string;
+};
+
+const isStep = (kind: Story['kind']): boolean => kind === 'tune' || kind === 'recover' || kind === 'undo';
+
+function readStory(entry: TrailEntry): Story | null {
+  if (entry.kind === null) return null;
+  const iterOf = (key: string): number | null => parseIter(trailer(entry.trailers, key) ?? '') ?? null;
+  const theme = trailer(entry.trailers, 'Theme') ?? '';
+  return {
+    kind: entry.kind,
+    iter: iterOf('Iter'),
+    parentIter: iterOf('Parent-Iter'),
+    fromIter: iterOf('From-Iter'),
+    toIter: iterOf('To-Iter'),
+    theme: isTheme(theme) ? theme : null,
+    step: trailer(entry.trailers, 'Step') ?? '',
+    by: (trailer(entry.trailers, 'Trigger') ?? '').split(' ')[0]!,
+  };
+}
+
+function applyStory(fold: Fold, entry: TrailEntry, story: Story): void {
+  switch (story.kind) {
+    case 'tune':
+    case 'recover':
+    case 'undo':
+      applyStep(fold, entry, story);
+      return;
+    case 'park':
+      applyPark(fold.memory, entry);
+      return;
+    case 'release':
+      applyRelease(fold, entry);
+      return;
+    case 'verdict':
+      fold.memory.unjudged = fold.memory.unjudged.filter((open) => open.iter !== story.iter);
+      return;
+    case 'rebase':
+      applyRebase(fold, entry);
+      return;
+    case 'rollback':
+      // A person chose what runs: there is no rung to climb back from it and nothing on trial.
+      fold.memory.rungs = [];
+      fold.memory.trial = null;
+      return;
+    case 'converge':
+    case 'hold':
+    case 'start':
+    case 'stop':
+    case 'suspend':
+    case 'resume':
+    case 'init':
+      return;
+  }
+}
+
+function applyStep(fold: Fold, entry: TrailEntry, story: Story): void {
+  const { memory } = fold;
+  if (story.iter === null || story.theme === null || story.step === '' || story.by === '') {
+    incomplete(memory, `commit ${entry.commit.slice(0, 12)} lacks its trailers`);
+    return;
+  }
+  const at = entry.at;
+  memory.unjudged = [...memory.unjudged, { iter: story.iter, against: story.parentIter, at }].slice(-KEPT);
+  if (story.kind === 'tune') applyTune(fold, entry, story, story.iter, story.theme);
+  if (story.kind === 'recover') {
+    const rung = memory.rungs.at(-1);
+    if (rung !== undefined) fold.popped.set(story.iter, rung);
+    memory.rungs = memory.rungs.slice(0, -1);
+    memory.trial = {
+      kind: 'recover',
+      iter: story.iter,
+      fromIter: story.fromIter ?? story.parentIter,
+      step: story.step,
+      at,
+    };
+    memory.lastRecoverAt = at;
+  }
+  if (story.kind === 'undo') {
+    const rung = fold.popped.get(story.fromIter ?? -1);
+    if (rung !== undefined) memory.rungs = [...memory.rungs, { ...rung, toIter: story.iter }];
+    memory.trial = null;
+    memory.alarms = [...memory.alarms, { at, kind: 'undo' as const }].slice(-KEPT);
+    memory.recoverWaitMs = parseDuration(trailer(entry.trailers, 'Wait') ?? '') ?? memory.recoverWaitMs;
+    forget(fold, trailer(entry.trailers, 'Forget') ?? story.step, at);
+  }
+}
+
+function applyTune({ memory }: Fold, entry: TrailEntry, story: Story, iter: number, theme: Theme): void {
+  const at = entry.at;
+  const alarmed = isSignal(story.by);
+  const proven = trailer(entry.trailers, 'Proven') === 'yes';
+  const id = stepId(story.step);
+  memory.trial = id === 'tighten' ? { kind: 'tighten', iter, fromIter: story.parentIter, step: story.step, at } : null;
+  if (alarmed || isDefensive(id)) {
+    const rung = {
+      fromIter: story.parentIter,
+      toIter: iter,
+      theme,
+      step: story.step,
+      at,
+      proven,
+      trend: id === 'trend',
+    };
+    memory.rungs = [...memory.rungs, rung].slice(-KEPT);
+  }
+  if (alarmed) {
+    memory.alarms = [...memory.alarms, { at, kind: 'tune' as const }].slice(-KEPT);
+    memory.alarmChanges = [...memory.alarmChanges, at].slice(-KEPT);
+  } else {
+    memory.hygieneChanges = [...memory.hygieneChanges, at].slice(-KEPT);
+  }
+}
+
+/** Steps that give up fills for safety, whatever asked for them: they can be climbed back. */
+function isDefensive(id: string): boolean {
+  return (['widen', 'faster', 'toxicity', 'trend'] as const).some((name) =>
+    STEPS[name].rows.some((row) => row.id === id),
+  );
+}
+
+function applyPark(memory: TuningMemory, entry: TrailEntry): void {
+  const untilTs = parseUtc(trailer(entry.trailers, 'Until') ?? '');
+  if (untilTs === null) {
+    incomplete(memory, `commit ${entry.commit.slice(0, 12)} lacks its trailers`);
+    return;
+  }
+  const endAt = entry.at + Math.max(0, untilTs - entry.committerTs);
+  const park = { at: entry.at, untilTs, endAt, trigger: trailer(entry.trailers, 'Trigger') ?? '' };
+  memory.parks = [...memory.parks, park].slice(-KEPT);
+  memory.alarms = [...memory.alarms, { at: entry.at, kind: 'park' as const }].slice(-KEPT);
+}
+
+/** Lifts what a person or a missing story had blocked. A memory that was complete keeps its ladder and its caps. */
+function applyRelease(fold: Fold, entry: TrailEntry): void {
+  const { memory } = fold;
+  if (!memory.complete) {
+    fold.memory = { ...emptyMemory(fold.context.policy), lastIter: memory.lastIter };
+    return;
+  }
+  memory.forgotten = [];
+  const park = memory.parks.at(-1);
+  if (trailer(entry.trailers, 'Kind') === 'park' && park !== undefined && entry.committerTs < park.untilTs) {
+    const early = park.untilTs - entry.committerTs;
+    memory.parks = [
+      ...memory.parks.slice(0, -1),
+      { ...park, untilTs: entry.committerTs, endAt: Math.max(park.at, park.endAt - early) },
+    ];
+  }
+}
+
+/** The person's new values stand: rungs of a theme the person changed lead nowhere any more. */
+function applyRebase({ memory, context }: Fold, entry: TrailEntry): void {
+  const changed = trailersNamed(entry.trailers, 'Change').flatMap((text) => parseChange(text)?.key ?? []);
+  const themes = new Set(changed.map((key) => tunableKey(key, context.policy)?.theme));
+  memory.rungs = memory.rungs.filter((rung) => !themes.has(rung.theme));
+  memory.trial = null;
+}
+
+/** A deleted iter: by a person it is a rollback that sticks. */
+function removed(fold: Fold, entry: TrailEntry, iter: number): void {
+  const ran = iter === Math.max(...fold.present);
+  fold.present.delete(iter);
+  fold.memory.lastIter = Math.max(fold.memory.lastIter, iter);
+  fold.memory.unjudged = fold.memory.unjudged.filter((open) => open.iter !== iter);
+  const before = fold.before.get(iter);
+  if (before === undefined) return;
+  if (ran) {
+    const { step: _, ...ladder } = before;
+    fold.memory = { ...fold.memory, ...structuredClone(ladder) };
+  }
+  if (!entry.ours || entry.kind === null) forget(fold, before.step, entry.at);
+}
+
+/** An iter that appears without a story: a revert that was itself reverted, or something that was squashed or imported. */
+function addedWithoutStory(fold: Fold, entry: TrailEntry, iter: number, status: string): void {
+  const name = `iter${String(iter).padStart(3, '0')}`;
+  const known = fold.after.get(iter);
+  fold.memory.lastIter = Math.max(fold.memory.lastIter, iter);
+  if (status !== 'A' || known === undefined || fold.present.has(iter)) {
+    const how = status === 'M' ? 'was changed after its commit' : 'was added without its story';
+    incomplete(fold.memory, `${name} ${how} (commit ${entry.commit.slice(0, 12)})`);
+    fold.present.add(iter);
+    return;
+  }
+  fold.present.add(iter);
+  if (iter === Math.max(...fold.present)) fold.memory = { ...fold.memory, ...structuredClone(known) };
+  const id = stepId(fold.before.get(iter)?.step ?? '');
+  fold.memory.forgotten = fold.memory.forgotten.filter((step) => step.step !== id);
+}
+
+function filesOf(fold: Fold, entry: TrailEntry): { iter: number; status: TrailEntry['files'][number]['status'] }[] {
+  const head = `${fold.context.baseEnv}.iter`;
+  return entry.files.flatMap(({ path, status }) => {
+    const number = path.startsWith(head) ? path.slice(head.length) : '';
+    return /^\d{3,9}$/.test(number) ? [{ iter: Number(number), status }] : [];
+  });
+}
+
+function forget(fold: Fold, step: string, at: number): void {
+  const until = at + fold.context.policy.forgetAfterMs / 1000;
+  const id = stepId(step);
+  if (id === '') return;
+  fold.memory.forgotten = [...fold.memory.forgotten.filter((other) => other.step !== id), { step: id, until }].slice(
+    -KEPT,
+  );
+}
+
+function incomplete(memory: TuningMemory, reason: string): void {
+  memory.complete = false;
+  memory.incompleteReason ??= reason;
+}
+
+function snapshot({ rungs, trial, recoverWaitMs }: TuningMemory): Snapshot {
+  return structuredClone({ rungs, trial, recoverWaitMs });
+}
+
+const THEMES: readonly Theme[] = ['spread-offset', 'reprice', 'post-only', 'inventory', 'toxicity', 'breaker'];
+
+function isTheme(text: string): text is Theme {
+  return (THEMES as readonly string[]).includes(text);
+}
+
+/** ISO 8601 in UTC to Unix seconds; null when it is none. */
+function parseUtc(text: string): number | null {
+  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$/.test(text)) return null;
+  const ms = Date.parse(text);
+  return Number.isNaN(ms) ? null : ms / 1000;
+}
