@@ -20,6 +20,10 @@ export type ProcessCopy = {
   iter: number | null;
   revision: string;
   digest: string;
+  /** Marks all processes of one start; absent where the runtime cannot tell. */
+  startId?: string;
+  /** The started process itself is dead, only descendants of it live: not running, and nothing may start yet. */
+  remnant?: boolean;
 };
 
 export type StartOrder = {
@@ -47,7 +51,7 @@ export type RuntimePort = {
   list(): Promise<Known<ProcessCopy[]>>;
   /** Starts detached; resolves when the process exists (not when it is ready). */
   start(order: StartOrder): Promise<Result<ProcessCopy>>;
-  /** Sends one signal to exactly this process (pid and start time checked). */
+  /** Sends one signal to exactly this process (pid and start time checked); SIGKILL also reaches its group. */
   signal(copy: ProcessCopy, signal: NodeJS.Signals): Promise<Result<void>>;
   /** Whether the process and its whole group are gone. */
   gone(copy: ProcessCopy): Promise<Known<boolean>>;

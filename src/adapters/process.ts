@@ -1,0 +1,167 @@
+/** The `process` runtime: bots are nobody's children; the process table is the only register of them. */
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock, ProcessCopy, RuntimePort, StartOrder } from '../core/ports.ts';
+import { fail, type Known, known, ok, type Result, unknown } from '../core/problem.ts';
+import { checkCommand, childEnvironment, materialise, removeMaterialised, safeName } from './launch.ts';
+import { environOf, liveProcess, liveProcesses, type ProcessRow, startedAtMs } from './process-table.ts';
+
+/** A RuntimePort that also removes what a start left in the state folder. */
+export type ProcessRuntimePort = RuntimePort & {
+  /** Removes the materialised env file; call once the process is gone. */
+  cleanup(instance: string): Promise<void>;
+};
+
+type Options = {
+  /** Value of the MMFLEET_FLEET marker: which fleet's processes are ours. */
+  fleetId: string;
+  /** Absolute path of `.mmfleet`. */
+  stateDir: string;
+  clock: Clock;
+};
+
+/** Marks every process of one start, so that a daemonised child is told from a second copy. */
+const START_ID = 'MMFLEET_START';
+
+type Carrier = { row: ProcessRow; env: Record<string, string> };
+
+/** Runs bots as detached session leaders and finds them again through their markers. */
+export function createProcessRuntime(options: Options): ProcessRuntimePort {
+  return {
+    list: () => readTable(options.clock, async () => copiesOf(await carriers(options.fleetId), options.clock.nowMs())),
+    start: (order) => start(order, options),
+    signal: async (copy, signal) => sendSignal(copy, signal),
+    gone: (copy) => readTable(options.clock, () => isGone(copy, options.fleetId)),
+    cleanup: (instance) => removeMaterialised(options.stateDir, instance),
+  };
+}
+
+async function readTable<T>(clock: Clock, read: () => Promise<T>): Promise<Known<T>> {
+  try {
+    const value = await read();
+    return known(value, clock.nowMs());
+  } catch {
+    return unknown('process table not readable');
+  }
+}
+
+async function carriers(fleetId: string): Promise<Carrier[]> {
+  const found: Carrier[] = [];
+  for (const row of liveProcesses()) {
+    const env = await environOf(row);
+    if (env?.['MMFLEET_FLEET'] === fleetId && env['MMFLEET_INSTANCE'] !== undefined) found.push({ row, env });
+  }
+  return found;
+}
+
+/**
+ * One copy per start. Its oldest session leader stands for it; when that is dead and only descendants live,
+ * the oldest of them does, as a remnant: nothing may be started while one is left.
+ */
+function copiesOf(all: Carrier[], nowMs: number): ProcessCopy[] {
+  const starts = new Map<string, Carrier[]>();
+  for (const carrier of all) {
+    const key = carrier.env[START_ID] ?? `session ${carrier.row.session}`;
+    starts.set(key, [...(starts.get(key) ?? []), carrier]);
+  }
+  return [...starts.values()].map((group) => {
+    const oldestFirst = group.toSorted(
+      (a, b) => Number(a.row.startTicks) - Number(b.row.startTicks) || a.row.pid - b.row.pid,
+    );
+    const leader = oldestFirst.find(({ row }) => row.pid === row.session);
+    const copy = copyOf(leader ?? oldestFirst[0]!, nowMs);
+    return leader === undefined ? { ...copy, remnant: true } : copy;
+  });
+}
+
+function copyOf({ row, env }: Carrier, nowMs: number): ProcessCopy {
+  const iter = env['MMFLEET_ITER'] ?? '';
+  const startId = env[START_ID];
+  return {
+    pid: row.pid,
+    startTicks: row.startTicks,
+    startedAtMs: startedAtMs(row.startTicks, nowMs),
+    instance: env['MMFLEET_INSTANCE'] ?? '',
+    iter: /^\d+$/.test(iter) ? Number(iter) : null,
+    revision: env['MMFLEET_REVISION'] ?? '',
+    digest: env['MMFLEET_DIGEST'] ?? '',
+    ...(startId === undefined ? {} : { startId }),
+  };
+}
+
+async function start(order: StartOrder, { stateDir, clock, fleetId }: Options): Promise<Result<ProcessCopy>> {
+  const check = checkCommand(order);
+  if (!check.ok) return check;
+  const markers = {
+    ...order.markers,
+    MMFLEET_FLEET: fleetId,
+    MMFLEET_INSTANCE: order.instance,
+    [START_ID]: randomUUID(),
+  };
+  try {
+    const envFile = await materialise(stateDir, order);
+    const env = childEnvironment({ ...order, markers }, envFile);
+    await mkdir(join(stateDir, 'logs'), { recursive: true, mode: 0o700 });
+    const log = await open(join(stateDir, 'logs', `${safeName(order.instance)}.log`), 'a', 0o600);
+    try {
+      const child = spawn(order.command[0]!, order.command.slice(1), {
+        cwd: order.cwd,
+        env,
+        detached: true,
+        stdio: ['ignore', log.fd, log.fd],
+      });
+      await once(child, 'spawn');
+      child.unref();
+      const row = liveProcess(child.pid!);
+      if (row === null) return startFailed(order, 'it ended at once', 'see its log: mmfleet logs NAME');
+      return ok(copyOf({ row, env }, clock.nowMs()));
+    } finally {
+      await log.close();
+    }
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'error';
+    return startFailed(order, code, 'check runtime.process and that .mmfleet is writable');
+  }
+}
+
+function startFailed(order: StartOrder, why: string, hint: string): Result<never> {
+  const message = `start ${order.instance}: ${order.command[0] ?? ''} did not start (${why})`;
+  return fail({ code: 'runtime-start-failed', message, hint, retry: 'backoff', instance: order.instance });
+}
+
+/** SIGKILL goes to the whole group, so that no child is left; every other signal to the one process. */
+function sendSignal(copy: ProcessCopy, signal: NodeJS.Signals): Result<void> {
+  const about = { instance: copy.instance, retry: 'backoff' as const };
+  const row = liveProcess(copy.pid);
+  if (row === null || row.startTicks !== copy.startTicks) {
+    return fail({
+      code: 'runtime-process-gone',
+      message: `${signal} to ${copy.instance}: pid ${copy.pid} is gone`,
+      ...about,
+    });
+  }
+  try {
+    process.kill(signal === 'SIGKILL' && row.group === row.pid ? -row.pid : row.pid, signal);
+    return ok(undefined);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'error';
+    return fail({
+      code: 'runtime-signal-failed',
+      message: `${signal} to ${copy.instance}: pid ${copy.pid} (${code})`,
+      ...about,
+    });
+  }
+}
+
+async function isGone(copy: ProcessCopy, fleetId: string): Promise<boolean> {
+  if (liveProcess(copy.pid)?.startTicks === copy.startTicks) return false;
+  const rows = liveProcesses();
+  const holder = rows.find((row) => row.pid === copy.pid);
+  // A pid is not given away while its group lives: a different holder means that our group is empty.
+  if (holder === undefined && rows.some((row) => row.group === copy.pid || row.session === copy.pid)) return false;
+  if (copy.startId === undefined) return true;
+  return !(await carriers(fleetId)).some(({ env }) => env[START_ID] === copy.startId);
+}
