@@ -1,0 +1,107 @@
+/** Rules between the specs and the other tracked files. */
+import { parseEnv } from '../env/read.ts';
+import { validateEnv } from '../env/validate.ts';
+import type { Problem } from '../problem.ts';
+import { nearest } from './suggest.ts';
+import type { Fleet, Instance } from './types.ts';
+
+export type FleetCheck = {
+  fleet: Fleet | null;
+  instances: readonly Instance[];
+  /** Text of tracked files by repository-relative path. */
+  envs: Readonly<Record<string, string | undefined>>;
+  trackedPaths: ReadonlySet<string>;
+  /** Where an instance says something; absent: only the file is named. */
+  place?: (instance: string, path: readonly string[]) => Partial<Problem>;
+};
+
+/** Problems between files; each names its instance. Errors make that instance unusable, warnings do not. */
+export function checkFleet(input: FleetCheck): Problem[] {
+  return [...input.instances.flatMap((instance) => checkInstance(instance, input)), ...hostWarnings(input)];
+}
+
+function checkInstance(instance: Instance, input: FleetCheck): Problem[] {
+  const problems = [...secretFiles(instance, input), ...baseEnvProblems(instance, input)];
+  return problems.map((problem) => ({ ...problem, instance: instance.name }));
+}
+
+function baseEnvProblems(instance: Instance, input: FleetCheck): Problem[] {
+  const path = instance.baseEnv;
+  const text = Object.hasOwn(input.envs, path) ? input.envs[path] : undefined;
+  if (text === undefined) return [missingBase(instance, input)];
+  const env = parseEnv(text, path);
+  const problems = validateEnv(env, text, path);
+  const lineOf = (key: string): Partial<Problem> => {
+    const entry = env.entries.findLast((e) => e.key === key && e.value === env.values[key]);
+    return entry === undefined ? { file: path } : { file: path, line: entry.line, column: entry.column };
+  };
+  const market = env.values['MM_MARKET_NAME'];
+  if (market !== instance.market) {
+    problems.push({
+      code: 'env-market',
+      message: `MM_MARKET_NAME: found ${market === undefined ? 'nothing' : JSON.stringify(market.slice(0, 64))}, want "${instance.market}" as in spec.market of ${instance.name}`,
+      hint: 'one of the two names the wrong market',
+      retry: 'stalled',
+      ...lineOf('MM_MARKET_NAME'),
+    });
+  }
+  const mainnet = env.values['MM_ENVIRONMENT']?.trim().toLowerCase() === 'mainnet';
+  if (mainnet && !instance.allowMainnet && input.fleet?.guards.allowMainnet !== true) {
+    problems.push({
+      code: 'env-mainnet',
+      message: 'MM_ENVIRONMENT: found mainnet, which this fleet does not allow',
+      hint: "set allowMainnet: true in the instance's spec or in the fleet's guards",
+      retry: 'stalled',
+      ...lineOf('MM_ENVIRONMENT'),
+    });
+  }
+  return problems;
+}
+
+function missingBase(instance: Instance, { trackedPaths, place }: FleetCheck): Problem {
+  const path = instance.baseEnv;
+  const candidates = [...trackedPaths].filter((p) => /\.env|env\./.test(p) && !/\.iter\d{3,}$|\.verdicts$/.test(p));
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  const near = nearest(path, candidates) ?? candidates.find((p) => p.endsWith(`/${name}`));
+  return {
+    code: 'env-missing',
+    message: `spec.baseEnv: ${path} is not a tracked file`,
+    hint: near === undefined ? `write it and "git add" it` : `did you mean ${near}?`,
+    retry: 'stalled',
+    file: instance.file,
+    ...place?.(instance.name, ['spec', 'baseEnv']),
+  };
+}
+
+function secretFiles(instance: Instance, { trackedPaths, place }: FleetCheck): Problem[] {
+  return instance.secrets.flatMap((source, index) => {
+    if (source.kind !== 'envFile' || !trackedPaths.has(source.path)) return [];
+    return [
+      {
+        code: 'secrets-tracked',
+        message: `spec.secrets[${index}].envFile: ${source.path} is tracked by git`,
+        hint: `"git rm --cached ${source.path}", add it to .gitignore, and replace the keys if it was ever pushed`,
+        retry: 'stalled' as const,
+        file: instance.file,
+        ...place?.(instance.name, ['spec', 'secrets', String(index), 'envFile']),
+      },
+    ];
+  });
+}
+
+/** When some instances name a host, one without would be run by every host. */
+function hostWarnings({ instances, place }: FleetCheck): Problem[] {
+  const hosts = new Set(instances.flatMap((instance) => instance.host ?? []));
+  if (hosts.size === 0) return [];
+  return instances
+    .filter((instance) => instance.host === null)
+    .map((instance) => ({
+      code: 'spec-no-host',
+      message: `spec.host: missing, while other instances name ${[...hosts].sort().join(', ')}: every host would run ${instance.name}`,
+      hint: 'name the host that runs it',
+      severity: 'warning' as const,
+      instance: instance.name,
+      file: instance.file,
+      ...place?.(instance.name, ['spec']),
+    }));
+}

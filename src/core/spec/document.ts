@@ -1,0 +1,158 @@
+/** YAML text -> documents whose every node knows its place. */
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  visit,
+} from 'yaml';
+import { isSecretKey } from '../env/keys.ts';
+import type { Problem } from '../problem.ts';
+
+export type Place = Pick<Problem, 'file' | 'line' | 'column' | 'sourceLine'>;
+
+export type SpecDocument = {
+  file: string;
+  /** Plain data; aliases resolved. */
+  value: unknown;
+  /** Where the value (or the key) of a path stands; undefined when the document does not say it. */
+  locate(path: readonly string[], part: 'key' | 'value'): Place | undefined;
+};
+
+/** A spec file of a million bytes is a mistake, whatever it says. */
+const MAX_BYTES = 1_000_000;
+const MAX_ALIASES = 100;
+
+/** Every non-empty document of a file, or why it has none. A broken document does not hide the others of its file. */
+export function readDocuments(file: string, text: string): { documents: SpecDocument[]; problems: Problem[] } {
+  if (text.length > MAX_BYTES)
+    return broken(file, 'spec-too-large', `found ${text.length} characters, want at most ${MAX_BYTES}`);
+  const lines = new LineCounter();
+  let parsed: Document.Parsed[];
+  try {
+    const all = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+    parsed = Array.isArray(all) ? all : [];
+  } catch {
+    return broken(file, 'spec-yaml', 'the YAML is nested too deep to be read');
+  }
+  const sources = text.split(/\r\n|\n|\r/);
+  const place = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    const source = sources[line - 1];
+    return { file, line, column: col, ...(source === undefined ? {} : { sourceLine: withoutSecrets(source) }) };
+  };
+  const documents: SpecDocument[] = [];
+  const problems: Problem[] = [];
+  for (const document of parsed) {
+    const errors = document.errors.map((error): Problem => ({ ...yamlProblem(error.code), ...place(error.pos[0]) }));
+    if (errors.length === 0) errors.push(...strangeKeys(document, place));
+    const value = errors.length > 0 ? undefined : plainValue(document);
+    if (value === TOO_MANY_ALIASES) {
+      errors.push({
+        code: 'spec-yaml',
+        message: `found more than ${MAX_ALIASES} expanded aliases`,
+        hint: 'write the values out',
+        retry: 'stalled',
+        ...place(0),
+      });
+    }
+    problems.push(...errors);
+    if (errors.length > 0 || value === null || value === undefined) continue;
+    documents.push({ file, value, locate: (path, part) => locate(document, path, part, place) });
+  }
+  return { documents, problems };
+}
+
+const TOO_MANY_ALIASES = Symbol('too many aliases');
+
+function plainValue(document: Document.Parsed): unknown {
+  try {
+    return document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch {
+    return TOO_MANY_ALIASES;
+  }
+}
+
+/** Keys that are no plain text, and the one name that means something else to JavaScript. */
+function strangeKeys(document: Document.Parsed, place: (offset: number) => Place): Problem[] {
+  const problems: Problem[] = [];
+  visit(document, {
+    Pair(_index, pair) {
+      const key = pair.key;
+      if (isScalar(key) && key.value !== '__proto__' && key.value !== null) return;
+      const offset = isNode(key) ? (key.range?.[0] ?? 0) : 0;
+      problems.push({
+        code: 'spec-yaml',
+        message: 'found a key that is no plain name',
+        hint: 'write NAME: VALUE',
+        retry: 'stalled',
+        ...place(offset),
+      });
+    },
+  });
+  return problems;
+}
+
+function locate(
+  document: Document.Parsed,
+  path: readonly string[],
+  part: 'key' | 'value',
+  place: (offset: number) => Place,
+): Place | undefined {
+  let node: unknown = document.contents;
+  let keyOffset = isNode(node) ? node.range?.[0] : undefined;
+  for (const segment of path) {
+    if (isAlias(node)) node = node.resolve(document);
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === segment);
+      if (pair === undefined) return undefined;
+      keyOffset = (pair.key as Node).range?.[0];
+      // `key:` without a value has no node of its own.
+      node = isNode(pair.value) ? pair.value : pair.key;
+    } else if (isSeq(node) && /^\d+$/.test(segment)) {
+      node = node.items[Number(segment)];
+      if (!isNode(node)) return undefined;
+      keyOffset = node.range?.[0];
+    } else return undefined;
+  }
+  const valueOffset = isNode(node) ? node.range?.[0] : undefined;
+  const offset = part === 'key' ? keyOffset : valueOffset;
+  return offset === undefined ? undefined : place(offset);
+}
+
+/** A source line with the values of secret-like names masked: a person may have put one where a name belongs. */
+function withoutSecrets(line: string): string {
+  return line.replace(
+    /([A-Za-z_][A-Za-z0-9_]*)(["']?\s*[:=]\s*)([^\s,}\]{[&*][^,}\]]*)/g,
+    (all, name: string, colon: string) => (looksSecret(name) ? `${name}${colon}***` : all),
+  );
+}
+
+/** Whether a field's value may be a secret, in the spelling of env keys or of specs (`apiKey`). */
+export function looksSecret(name: string): boolean {
+  return name !== 'secrets' && isSecretKey(name.replace(/([a-z0-9])([A-Z])/g, '$1_$2'));
+}
+
+function broken(file: string, code: string, message: string): { documents: SpecDocument[]; problems: Problem[] } {
+  return { documents: [], problems: [{ code, message, retry: 'stalled', file, line: 1, column: 1 }] };
+}
+
+const YAML_WORDS: Record<string, [message: string, hint: string]> = {
+  TAB_AS_INDENT: ['found a tab, want blanks', 'indent with blanks'],
+  DUPLICATE_KEY: ['found the same key twice', 'keep one of them'],
+  BAD_INDENT: ['the indentation fits no level above', 'line it up with its neighbours'],
+  MISSING_CHAR: ['a closing quote, bracket or colon is missing', 'close it'],
+  BLOCK_AS_IMPLICIT_KEY: ['found a mapping inside a value', 'put quotes around text that holds ": "'],
+  MULTILINE_IMPLICIT_KEY: ['a key runs over several lines', 'is a ":" missing?'],
+  BAD_ALIAS: ['found an alias to nothing', 'put quotes around text that begins with *'],
+};
+
+function yamlProblem(code: string): Problem {
+  const [message, hint] = YAML_WORDS[code] ?? ['the YAML does not parse here', 'compare with the lines around it'];
+  return { code: 'spec-yaml', message, hint, retry: 'stalled' };
+}

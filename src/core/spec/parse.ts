@@ -1,0 +1,286 @@
+/** Spec files -> Fleet and Instances, with all problems of all files in one run. */
+import type { Problem } from '../problem.ts';
+import { buildFleet, buildInstance } from './build.ts';
+import { type Place, readDocuments, type SpecDocument } from './document.ts';
+import { ruleFlaws } from './rules.ts';
+import { type Flaw, pathText, validateFleet, validateInstance } from './schema.ts';
+import { didYouMean } from './suggest.ts';
+import type { Fleet, Instance } from './types.ts';
+
+export type InvalidInstance = { name: string; file: string; problems: Problem[] };
+
+export type ParsedSpecs = {
+  /** null: none, more than one, or an invalid one. */
+  fleet: Fleet | null;
+  /** The valid ones, in the order of the files. */
+  instances: Instance[];
+  /** One entry per name. */
+  invalid: InvalidInstance[];
+  /** Everything found, warnings included; each problem once. */
+  problems: Problem[];
+  /** Where an instance says something (`['spec', 'baseEnv']`), for problems found later; the nearest parent when it does not. */
+  place(instance: string, path: readonly string[]): Partial<Problem>;
+};
+
+/** Whether a repository-relative path is a spec: the YAML files directly in `fleet/`, except the machine-owned holds. */
+export function isSpecPath(path: string): boolean {
+  return /^fleet\/[^/]+\.ya?ml$/.test(path) && !/^fleet\/holds\.ya?ml$/.test(path);
+}
+
+/** Reads the given spec files. A bad file or instance never hides the others. */
+export function parseSpecs(files: readonly { path: string; text: string }[]): ParsedSpecs {
+  const problems: Problem[] = [];
+  const fleets: SpecDocument[] = [];
+  const declared: SpecDocument[] = [];
+  const invalid = new Map<string, InvalidInstance>();
+  for (const { path, text } of files) {
+    const read = readDocuments(path, text);
+    problems.push(...read.problems);
+    // A file that does not parse still stands for the instance it is named after.
+    if (read.problems.length > 0 && read.documents.length === 0)
+      addInvalid(invalid, fileStem(path), path, read.problems);
+    for (const document of read.documents) {
+      const kind = kindOf(document);
+      if (kind === 'Fleet') fleets.push(document);
+      else if (kind === 'Instance') declared.push(document);
+      else problems.push(wrongKind(document));
+    }
+  }
+  const fleet = readFleet(fleets, files, problems);
+  const defaults = fleets[0];
+  const instances: Instance[] = [];
+  const sources = new Map<string, SpecDocument>();
+  for (const document of declared) {
+    const { instance, name, problems: own } = readInstance(document, defaults);
+    problems.push(...own);
+    sources.set(name, document);
+    if (instance === null) addInvalid(invalid, name, document.file, own);
+    else instances.push(instance);
+  }
+  const unique = withoutDuplicates(instances, declared, invalid, problems);
+  return {
+    fleet,
+    instances: unique,
+    invalid: [...invalid.values()],
+    problems: eachOnce(problems),
+    place: (name, path) => {
+      const document = sources.get(name);
+      return document === undefined ? {} : placeOf({ path: [...path], at: 'missing' }, document, defaults);
+    },
+  };
+}
+
+function readFleet(fleets: SpecDocument[], files: readonly { path: string }[], problems: Problem[]): Fleet | null {
+  const [first, ...others] = fleets;
+  if (first === undefined) {
+    const broken = files.some((file) => fileStem(file.path) === 'fleet') && problems.length > 0;
+    if (!broken)
+      problems.push({
+        code: 'spec-no-fleet',
+        message: 'found no document of kind Fleet, want exactly one',
+        hint: 'mmfleet init writes fleet/fleet.yaml',
+        retry: 'stalled',
+      });
+    return null;
+  }
+  for (const other of others) {
+    problems.push({
+      code: 'spec-two-fleets',
+      message: `kind: found a second Fleet, want exactly one (the first is in ${first.file})`,
+      retry: 'stalled',
+      ...placeOf({ path: ['kind'], at: 'value' }, other),
+    });
+  }
+  const value = structuredClone(first.value);
+  // What the defaults lack, an instance may bring: only complete instances are asked for completeness.
+  const flaws = validateFleet(value);
+  problems.push(...flaws.map((flaw) => toProblem(flaw, first)));
+  return flaws.length > 0 || others.length > 0 ? null : buildFleet(value, first.file);
+}
+
+function readInstance(
+  document: SpecDocument,
+  defaults: SpecDocument | undefined,
+): { instance: Instance | null; name: string; problems: Problem[] } {
+  const name = nameOf(document);
+  const value = mergeDefaults(member(member(defaults?.value, 'spec'), 'defaults'), document.value);
+  const flaws = validateInstance(value);
+  const instance = flaws.length > 0 ? null : buildInstance(value, document.file);
+  if (instance !== null) flaws.push(...ruleFlaws(instance));
+  const problems = flaws
+    .map((flaw): Problem => ({ ...toProblem(flaw, document, defaults), instance: name }))
+    .sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+  return { instance: problems.some((p) => p.severity !== 'warning') ? null : instance, name, problems };
+}
+
+/** Two instances of one name, or on one account and market, would fight: none of them is usable. */
+function withoutDuplicates(
+  instances: Instance[],
+  declared: SpecDocument[],
+  invalid: Map<string, InvalidInstance>,
+  problems: Problem[],
+): Instance[] {
+  const dropped = new Set<Instance>();
+  const report = (
+    document: SpecDocument,
+    name: string,
+    path: string[],
+    code: string,
+    message: string,
+    hint: string,
+  ) => {
+    const problem: Problem = {
+      code,
+      message: `${pathText(path)}: ${message}`,
+      hint,
+      retry: 'stalled',
+      instance: name,
+      ...placeOf({ path, at: 'value' }, document),
+    };
+    problems.push(problem);
+    addInvalid(invalid, name, document.file, [problem]);
+    for (const instance of instances) if (instance.name === name) dropped.add(instance);
+  };
+  const names = new Map<string, SpecDocument>();
+  for (const document of declared) {
+    const name = nameOf(document);
+    const first = names.get(name);
+    if (first === undefined) names.set(name, document);
+    else
+      report(
+        document,
+        name,
+        ['metadata', 'name'],
+        'spec-duplicate-name',
+        `found "${name}" a second time (first in ${first.file})`,
+        'give each instance its own name',
+      );
+  }
+  const markets = new Map<string, Instance>();
+  for (const instance of instances) {
+    const key = `${instance.account}\n${instance.market}`;
+    const first = markets.get(key);
+    if (first === undefined) markets.set(key, instance);
+    else if (first.name !== instance.name) {
+      for (const [one, other] of [
+        [instance, first],
+        [first, instance],
+      ] as const) {
+        const message = `account ${one.account} and market ${one.market} belong to "${other.name}" as well`;
+        report(
+          names.get(one.name)!,
+          one.name,
+          ['spec', 'market'],
+          'spec-duplicate-market',
+          message,
+          'one instance per account and market',
+        );
+      }
+    }
+  }
+  return instances.filter((instance) => !dropped.has(instance));
+}
+
+/** The instance wins, lists replace; naming a runtime or a venue drops the other kinds the defaults name. */
+function mergeDefaults(defaults: unknown, document: unknown): unknown {
+  if (!isMapping(document)) return structuredClone(document);
+  const spec = document['spec'];
+  if (!isMapping(defaults) || (spec !== undefined && !isMapping(spec))) return structuredClone(document);
+  const own = spec ?? {};
+  const base = { ...defaults };
+  for (const [block, kinds] of [
+    ['runtime', ['process', 'command', 'docker', 'swarm']],
+    ['venue', ['ccxt', 'command', 'journal', 'sim']],
+  ] as const) {
+    const [theirs, ours] = [base[block], isMapping(own) ? own[block] : undefined];
+    const named = kinds.filter((kind) => isMapping(ours) && Object.hasOwn(ours, kind));
+    if (!isMapping(theirs) || named.length === 0) continue;
+    base[block] = Object.fromEntries(
+      Object.entries(theirs).filter(
+        ([key]) => !(kinds as readonly string[]).includes(key) || named.some((kind) => kind === key),
+      ),
+    );
+  }
+  return structuredClone({ ...document, spec: merge(base, own) });
+}
+
+function merge(base: unknown, own: unknown): unknown {
+  if (!isMapping(base) || !isMapping(own)) return own;
+  const result: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(own))
+    result[key] = Object.hasOwn(base, key) ? merge(base[key], value) : value;
+  return result;
+}
+
+function toProblem(flaw: Flaw, document: SpecDocument, defaults?: SpecDocument): Problem {
+  const { code, message, hint, severity } = flaw;
+  return {
+    code,
+    message,
+    retry: 'stalled',
+    ...(hint === undefined ? {} : { hint }),
+    ...(severity === undefined ? {} : { severity }),
+    ...placeOf(flaw, document, defaults),
+  };
+}
+
+/** Where a path is said: in the instance, else in the fleet's defaults, else its nearest parent in either. */
+function placeOf(flaw: Pick<Flaw, 'path' | 'at'>, document: SpecDocument, defaults?: SpecDocument): Place {
+  for (let length = flaw.path.length; length >= 0; length -= 1) {
+    const path = flaw.path.slice(0, length);
+    const part = length < flaw.path.length ? 'key' : flaw.at === 'value' ? 'value' : 'key';
+    const place =
+      document.locate(path, part) ??
+      (path[0] === 'spec' && length > 1 ? defaults?.locate(['spec', 'defaults', ...path.slice(1)], part) : undefined);
+    if (place !== undefined) return place;
+  }
+  return { file: document.file };
+}
+
+function wrongKind(document: SpecDocument): Problem {
+  const kind = member(document.value, 'kind');
+  const found = typeof kind === 'string' ? JSON.stringify(kind.slice(0, 60)) : 'none';
+  const hint = typeof kind === 'string' ? didYouMean(kind, ['Fleet', 'Instance']) : undefined;
+  return {
+    code: 'spec-kind',
+    message: `kind: found ${found}, want Fleet or Instance`,
+    hint: hint ?? 'other files belong in a folder below fleet/',
+    retry: 'stalled',
+    ...placeOf({ path: ['kind'], at: 'value' }, document),
+  };
+}
+
+function addInvalid(invalid: Map<string, InvalidInstance>, name: string, file: string, problems: Problem[]): void {
+  const known = invalid.get(name);
+  if (known === undefined) invalid.set(name, { name, file, problems: [...problems] });
+  else known.problems.push(...problems);
+}
+
+function eachOnce(problems: Problem[]): Problem[] {
+  const seen = new Set<string>();
+  return problems.filter((p) => {
+    const key = JSON.stringify([p.file, p.line, p.column, p.message, p.line === undefined ? p.instance : null]);
+    return seen.has(key) ? false : seen.add(key) !== undefined;
+  });
+}
+
+function nameOf(document: SpecDocument): string {
+  const name = member(member(document.value, 'metadata'), 'name');
+  return typeof name === 'string' && /^[a-z0-9][a-z0-9_-]{0,62}$/.test(name) ? name : fileStem(document.file);
+}
+
+function kindOf(document: SpecDocument): unknown {
+  return member(document.value, 'kind');
+}
+
+function fileStem(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1).replace(/\.ya?ml$/, '');
+}
+
+function member(value: unknown, name: string): unknown {
+  return isMapping(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
