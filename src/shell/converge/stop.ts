@@ -36,7 +36,8 @@ export type StopContext = {
   cause: string;
   iterFrom: number | null;
   iterTo: number | null;
-  runFacts: () => Promise<RunFacts>;
+  /** Called after the process is gone and before the proof. */
+  runFacts: (ended: { killed: boolean }) => Promise<RunFacts>;
   seenClientIds: readonly string[];
   /** Added to the stop limit before SIGKILL, ms; default 5000. */
   marginMs?: number;
@@ -47,8 +48,11 @@ export type StopContext = {
   onPhase?: (phase: Lifecycle, detail: string) => void;
 };
 
+type Proven = { proof: FlatProof; receipt: Receipt; killed: boolean };
+
 export type StopResult =
-  | { outcome: 'flat' | 'dust'; proof: FlatProof; receipt: Receipt; killed: boolean }
+  | ({ outcome: 'flat' } & Proven)
+  | ({ outcome: 'dust' } & Proven)
   | {
       outcome: 'open' | 'unknown' | 'foreign-position';
       reason: PlanReason;
@@ -184,8 +188,8 @@ async function waitGone(
 }
 
 async function proveAndRecord(ctx: StopContext, { intent, exitedAtMs }: Ended): Promise<StopResult> {
-  const { runId, botSays } = await ctx.runFacts();
   const killed = intent?.signal === 'SIGKILL';
+  const { runId, botSays } = await ctx.runFacts({ killed });
   const { verdict, receipt } = await proveFlat({
     ...ctx,
     identity: { instance: ctx.instance, runId, pid: intent?.pid ?? null, startTicks: intent?.startTicks ?? null },

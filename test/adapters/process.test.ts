@@ -1,0 +1,157 @@
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { systemClock } from '../../src/adapters/clock.ts';
+import { createProcessRuntime } from '../../src/adapters/process.ts';
+import { environOf, liveProcess, liveProcesses } from '../../src/adapters/process-table.ts';
+import { alive, scratch, until } from '../support/puppet.ts';
+
+let world: ReturnType<typeof scratch>;
+beforeEach(() => {
+  world = scratch();
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await world.end();
+});
+
+const events = (type: string) => world.journal().filter((e) => e['type'] === type);
+const started = () => until(() => events('run_start')[0], 'run_start');
+const gone = async (copy: Parameters<typeof world.runtime.gone>[0]) => {
+  const answer = await world.runtime.gone(copy);
+  return answer.known && answer.value;
+};
+
+test('a start is a session leader with a clean environment, its own log and no inherited descriptors', async () => {
+  vi.stubEnv('MM_SPREAD_MULTIPLIER', '9');
+  vi.stubEnv('mm_leak', '1');
+  vi.stubEnv('MMFLEET_DEBUG', '1');
+  vi.stubEnv('ENV', '/etc/somebody-else');
+  const copy = await world.start();
+  const row = liveProcess(copy.pid)!;
+  expect([row.session, row.group]).toEqual([copy.pid, copy.pid]);
+  const env = (await environOf(row))!;
+  expect(env).toMatchObject({
+    MM_SPREAD_MULTIPLIER: '1.20',
+    MMFLEET_ITER: '007',
+    MM_API_KEY: 'sesame-0123456789',
+    HOME: process.env['HOME'],
+  });
+  expect(Object.keys(env)).not.toContain('mm_leak');
+  expect(Object.keys(env)).not.toContain('MMFLEET_DEBUG');
+  expect(env['ENV']).toBe(join(world.stateDir, 'run', 'amzn', '.env.amzn.iter007'));
+  await started();
+  const files = readdirSync(`/proc/${copy.pid}/fd`).map(
+    (fd) => [Number(fd), readlinkSync(`/proc/${copy.pid}/fd/${fd}`)] as const,
+  );
+  expect(files.find(([fd]) => fd === 0)![1]).toBe('/dev/null');
+  expect(files.filter(([fd, to]) => fd > 2 && to.startsWith('/') && !to.startsWith('/dev/'))).toEqual([]);
+  expect(files.find(([fd]) => fd === 1)![1]).toBe(join(world.stateDir, 'logs', 'amzn.log'));
+});
+
+test('the materialised env file is private, holds env and secrets, names the run, and goes with the process', async () => {
+  await world.start();
+  const file = join(world.stateDir, 'run', 'amzn', '.env.amzn.iter007');
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(statSync(join(file, '..')).mode & 0o777).toBe(0o700);
+  expect(readFileSync(file, 'utf8')).toBe(
+    "MM_MARKET_NAME=AMZN-USD\nMM_SPREAD_MULTIPLIER=1.20\nMM_API_KEY='sesame-0123456789'\n",
+  );
+  expect((await started())['provenance']).toMatchObject({ env_file: file });
+  await world.runtime.cleanup('amzn');
+  expect(() => statSync(file)).toThrow();
+});
+
+test('no secret stands on any command line', async () => {
+  await world.start();
+  for (const { pid } of liveProcesses()) {
+    let line = '';
+    try {
+      line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    } catch {
+      continue;
+    }
+    expect(line).not.toContain('sesame-0123456789');
+  }
+});
+
+test('another runtime object adopts what the first one started', async () => {
+  const copy = await world.start();
+  const other = createProcessRuntime({ fleetId: world.fleetId, stateDir: '/nowhere/.mmfleet', clock: systemClock });
+  const list = await other.list();
+  expect(list.known && list.value).toEqual([{ ...copy, startedAtMs: expect.any(Number) }]);
+  expect(copy).toMatchObject({ instance: 'amzn', iter: 7, revision: 'abc', digest: 'd1' });
+  expect(Math.abs(copy.startedAtMs - Date.now())).toBeLessThan(30_000);
+  const stranger = createProcessRuntime({ fleetId: 'another-fleet', stateDir: world.stateDir, clock: systemClock });
+  expect(await stranger.list()).toMatchObject({ known: true, value: [] });
+});
+
+test.each(['child', 'detached', 'double-fork'])('a %s of the bot is no second copy', async (children) => {
+  world.behave({ children });
+  const copy = await world.start();
+  await started();
+  const marked = async () => {
+    const all = await Promise.all(liveProcesses().map(environOf));
+    return all.filter((env) => env?.['MMFLEET_FLEET'] === world.fleetId).length;
+  };
+  await until(async () => (await marked()) >= 2, 'the helper lives');
+  expect((await world.copies()).map((c) => c.pid)).toEqual([copy.pid]);
+});
+
+test.each(['child', 'detached', 'double-fork'])(
+  'a %s that outlives the bot is a remnant, and the run is not gone',
+  async (children) => {
+    world.behave({ children });
+    const copy = await world.start();
+    await started();
+    world.tell('exit 0');
+    await until(() => !alive(copy.pid), 'the bot ended');
+    const [left] = await until(
+      async () => ((await world.copies()).length > 0 ? world.copies() : null),
+      'its helper is listed',
+    );
+    expect(left!.pid).not.toBe(copy.pid);
+    if (children !== 'detached') expect(left!.remnant).toBe(true);
+    expect(await gone(copy)).toBe(false);
+    await world.runtime.signal(left!, 'SIGKILL');
+    await until(() => gone(copy), 'all of it is gone');
+  },
+);
+
+test('two starts are two copies', async () => {
+  await world.start();
+  await world.start();
+  expect(await world.copies()).toHaveLength(2);
+});
+
+test('a zombie is gone', async () => {
+  const copy = await world.start();
+  await started();
+  process.kill(copy.pid, 'SIGKILL');
+  await until(() => gone(copy), 'gone');
+  expect(await world.copies()).toEqual([]);
+});
+
+test('a signal goes only to the process that started then', async () => {
+  const copy = await world.start();
+  await started();
+  const reused = await world.runtime.signal({ ...copy, startTicks: '1' }, 'SIGKILL');
+  expect(reused).toMatchObject({ ok: false, problem: { code: 'runtime-process-gone' } });
+  expect(alive(copy.pid)).toBe(true);
+  expect(await gone({ ...copy, startTicks: '1', startId: 'none' })).toBe(true);
+  expect(await world.runtime.signal(copy, 'SIGINT')).toEqual({ ok: true, value: undefined });
+  await until(() => gone(copy), 'gone');
+  expect(world.signals()).toEqual([`${copy.pid} SIGINT`]);
+});
+
+test.each([
+  { name: 'no such program', change: { command: ['no-such-program-here'] }, want: 'runtime-command-missing' },
+  { name: 'a file that is not executable', change: { command: ['./control'] }, want: 'runtime-command-missing' },
+  { name: 'no such folder', change: { cwd: '/no/such/folder' }, want: 'runtime-cwd-missing' },
+  { name: 'a program that cannot be executed', change: { environment: { BAD: 'a\0b' } }, want: 'runtime-start-failed' },
+])('$name is a problem with a hint', async ({ change, want }) => {
+  const result = await world.runtime.start(world.order(change));
+  expect(result).toMatchObject({ ok: false, problem: { code: want, hint: expect.any(String), instance: 'amzn' } });
+  expect(JSON.stringify(result)).not.toContain('sesame');
+  expect(await world.copies()).toEqual([]);
+});
