@@ -130,9 +130,19 @@ function onlyChanges(
   const was = choose(before, instance);
   const is = choose(after, instance);
   if (was === null || is === null || documentCount(before) !== documentCount(after)) return false;
-  if (value === null) was.deleteIn(path);
-  else was.setIn(path, was.createNode(value));
-  return JSON.stringify(sorted(was.toJS())) === JSON.stringify(sorted(is.toJS()));
+  // Through text, so that aliases of one mapping become mappings of their own.
+  const wanted: unknown = JSON.parse(JSON.stringify(was.toJS()));
+  setAt(wanted, path, value);
+  return JSON.stringify(sorted(wanted)) === JSON.stringify(sorted(is.toJS()));
+}
+
+function setAt(data: unknown, path: readonly string[], value: EditValue): void {
+  const [key, ...rest] = path;
+  if (key === undefined || typeof data !== 'object' || data === null) return;
+  const map = data as Record<string, unknown>;
+  if (rest.length > 0) setAt(map[key], rest, value);
+  else if (value === null) delete map[key];
+  else map[key] = value;
 }
 
 function documentCount(text: string): number {

@@ -1,0 +1,177 @@
+/** Reads secret values from the sources a spec names. No value, and no output of a command, ever stands in an error. */
+import { constants } from 'node:fs';
+import { open, realpath } from 'node:fs/promises';
+import { isAbsolute, join, relative } from 'node:path';
+import { execa } from 'execa';
+import { parseEnv } from '../core/env/read.ts';
+import { fail, ok, type Problem, type Result } from '../core/problem.ts';
+import type { SecretSource } from '../core/spec/types.ts';
+
+const COMMAND_TIMEOUT_MS = 20_000;
+const MAX_BYTES = 1_000_000;
+
+/** Every value of every source by key; later sources win. A source that cannot be read in full fails the whole read. */
+export async function readSecrets(
+  sources: readonly SecretSource[],
+  repoRoot: string,
+): Promise<Result<Record<string, string>>> {
+  const values: Record<string, string> = {};
+  for (const source of sources) {
+    const read = await readSource(source, repoRoot);
+    if (!read.ok) return read;
+    Object.assign(values, read.value);
+  }
+  return ok(values);
+}
+
+function readSource(source: SecretSource, repoRoot: string): Promise<Result<Record<string, string>>> {
+  switch (source.kind) {
+    case 'envFile':
+      return readFile(source.path, repoRoot);
+    case 'command':
+      return runCommand(source.command, repoRoot);
+    case 'fromEnv':
+      return Promise.resolve(takeFromEnv(source.names));
+  }
+}
+
+async function readFile(path: string, repoRoot: string): Promise<Result<Record<string, string>>> {
+  const place = isAbsolute(path) ? path : join(repoRoot, path);
+  const outside = await leadsOutside(path, place, repoRoot);
+  if (outside === 'missing') return missingFile(path);
+  if (outside === 'yes') {
+    return problem('secrets-symlink', `${path} is a link to a file outside its folder`, 'name the file itself', path);
+  }
+  // One handle for check and read: what was checked is what is read.
+  const handle = await open(place, constants.O_RDONLY | constants.O_NONBLOCK).catch(
+    (error: NodeJS.ErrnoException) => error.code ?? 'unknown',
+  );
+  if (typeof handle === 'string') {
+    if (handle === 'ENOENT') return missingFile(path);
+    return problem(
+      'secrets-unreadable',
+      `${path} could not be opened (${handle})`,
+      'it must belong to the user that runs mmfleet',
+      path,
+    );
+  }
+  try {
+    const stat = await handle.stat();
+    if (!stat.isFile())
+      return problem('secrets-not-a-file', `${path} is not a regular file`, 'name a file of KEY=VALUE lines', path);
+    if ((stat.mode & 0o077) !== 0) {
+      const mode = (stat.mode & 0o777).toString(8).padStart(4, '0');
+      return problem(
+        'secrets-open-to-others',
+        `${path} has mode ${mode}, want 0600: others could read it`,
+        `chmod 600 ${path}`,
+        path,
+      );
+    }
+    if (stat.size > MAX_BYTES)
+      return problem(
+        'secrets-too-large',
+        `${path} has ${stat.size} bytes, want at most ${MAX_BYTES}`,
+        'name a file of KEY=VALUE lines',
+        path,
+      );
+    return parseValues(await handle.readFile('utf8'), path, path);
+  } catch {
+    return problem('secrets-unreadable', `${path} could not be read`, 'check the disk', path);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Whether a path leads, through links, to another place than it names: a checkout could point anywhere. */
+async function leadsOutside(path: string, place: string, repoRoot: string): Promise<'yes' | 'no' | 'missing'> {
+  try {
+    const real = await realpath(place);
+    const root = await realpath(repoRoot);
+    const inside = !isAbsolute(path) && !path.startsWith('../');
+    if (inside) return relative(root, real).startsWith('..') ? 'yes' : 'no';
+    const folder = await realpath(join(place, '..'));
+    return relative(folder, real).includes('/') ? 'yes' : 'no';
+  } catch {
+    return 'missing';
+  }
+}
+
+async function runCommand(command: readonly string[], repoRoot: string): Promise<Result<Record<string, string>>> {
+  const [program, ...args] = command;
+  if (program === undefined) throw new Error('a secrets command has at least its program');
+  const run = await execa(program, args, {
+    cwd: repoRoot,
+    reject: false,
+    stdin: 'ignore',
+    timeout: COMMAND_TIMEOUT_MS,
+    maxBuffer: MAX_BYTES,
+    forceKillAfterDelay: 1000,
+  });
+  // Its arguments may name accounts, so only the program is told.
+  const name = `the secrets command ${program}`;
+  const hint = 'run it by hand; it must print KEY=VALUE lines and exit 0';
+  if (run.timedOut) return problem('secrets-command', `${name} took longer than ${COMMAND_TIMEOUT_MS / 1000} s`, hint);
+  if (run.isMaxBuffer) return problem('secrets-command', `${name} printed more than ${MAX_BYTES} characters`, hint);
+  if (run.exitCode === undefined)
+    return problem('secrets-command', `${name} could not be started, or died of a signal`, hint);
+  if (run.exitCode !== 0) return problem('secrets-command', `${name} exited with ${run.exitCode}`, hint);
+  return parseValues(run.stdout, undefined, name);
+}
+
+function takeFromEnv(names: readonly string[]): Result<Record<string, string>> {
+  const values: Record<string, string> = {};
+  for (const name of names) {
+    const value = process.env[name];
+    if (value === undefined || value === '') {
+      return problem(
+        'secrets-from-env',
+        `${name} is not set in mmfleet's own environment`,
+        `set ${name} where mmfleet is started`,
+      );
+    }
+    values[name] = value;
+  }
+  return ok(values);
+}
+
+/** A line that does not parse would silently lose a key: that is an error here. */
+function parseValues(text: string, file: string | undefined, name: string): Result<Record<string, string>> {
+  const { values, problems } = parseEnv(text, name);
+  const bad = problems[0];
+  if (bad === undefined) return ok(values);
+  const line = bad.line === undefined ? '' : ` (line ${bad.line})`;
+  return problem(
+    'secrets-bad-line',
+    `${name} holds a line that is not KEY=VALUE${line}`,
+    'values with blanks or # belong in quotes',
+    file,
+    bad.line,
+  );
+}
+
+function missingFile(path: string): Result<never> {
+  return problem(
+    'secrets-missing',
+    `${path} does not exist`,
+    `write KEY=VALUE lines into it, then chmod 600 ${path}`,
+    path,
+  );
+}
+
+function problem(
+  code: string,
+  message: string,
+  hint: string,
+  file?: string,
+  line?: number,
+): { ok: false; problem: Problem } {
+  return fail({
+    code,
+    message,
+    hint,
+    retry: 'stalled',
+    ...(file === undefined ? {} : { file }),
+    ...(line === undefined ? {} : { line }),
+  });
+}
