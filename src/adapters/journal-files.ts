@@ -1,9 +1,10 @@
 import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join, normalize, relative, resolve } from 'node:path';
 import { type PieceName, pieceName } from '../core/journal/names.ts';
-import { MAX_LINE_BYTES, parseBytes } from '../core/journal/parse.ts';
+import { parseBytes } from '../core/journal/parse.ts';
 import type { LineScanner } from '../core/journal/scan.ts';
 import { fail, type Problem, type Result } from '../core/problem.ts';
+import { scanDescriptor } from './journal-blocks.ts';
 
 /** The pieces of one start of a bot, in order: base, .1, .2, ... .10. Files with other names are runs of their own. */
 export type RunFiles = {
@@ -41,36 +42,44 @@ export function listMarketRuns(pattern: string, market: string): Result<RunFiles
   } catch (error) {
     return fail(unreadable(folder, error));
   }
+  return { ok: true, value: groupRuns(folder, names, pattern, market) };
+}
+
+/** The same from a folder's file names. */
+export function groupRuns(folder: string, names: string[], pattern: string, market: string): RunFiles[] {
   const shape = globShape(basename(pattern));
   const runs = new Map<string, RunFiles & { pieces: number[] }>();
   for (const name of names) {
     const piece = pieceName(name);
     if (piece?.market === market && shape.test(name)) addPiece(runs, join(folder, name));
   }
-  const found = [...runs.values()].map(inOrder);
-  return { ok: true, value: found.sort((a, b) => compare(a.startedAt, b.startedAt)) };
+  return [...runs.values()].map(inOrder).sort((a, b) => compare(a.startedAt, b.startedAt));
 }
 
-/** What one reading of a file gave: bytes read, or why it could not be read. */
-export type ReadOutcome = { bytes: number };
-
-export const BUFFER_BYTES = 256 * 1024;
-
 /** Reads a whole file through the scanner in one pass over a reused buffer; `onBytes` after each block. */
-export function scanFile(path: string, scanner: LineScanner, onBytes?: (bytes: number) => void): Result<ReadOutcome> {
-  let fd: number;
+export function scanFile(
+  path: string,
+  scanner: LineScanner,
+  onBytes?: (bytes: number) => void,
+): Result<{ bytes: number }> {
+  const read = withFile(path, (fd) => scanDescriptor(fd, scanner, { offset: 0, skipping: false }, onBytes));
+  if (!read.ok) return read;
+  if (read.value.skipping) scanner.skipLongLine();
+  else scanner.scanTail(read.value.rest);
+  return { ok: true, value: { bytes: read.value.bytes } };
+}
+
+/** Runs `use` on a file open for reading; a system error is a Problem. */
+export function withFile<T>(path: string, use: (fd: number) => T): Result<T> {
+  let fd: number | undefined;
   try {
     fd = openSync(path, 'r');
-  } catch (error) {
-    return fail(unreadable(path, error));
-  }
-  try {
-    return { ok: true, value: { bytes: scanDescriptor(fd, scanner, onBytes) } };
+    return { ok: true, value: use(fd) };
   } catch (error) {
     if (!isSystemError(error)) throw error;
     return fail(unreadable(path, error));
   } finally {
-    closeSync(fd);
+    if (fd !== undefined) closeSync(fd);
   }
 }
 
@@ -191,56 +200,8 @@ function inNameOrder(paths: string[]): string[] {
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
-function scanDescriptor(fd: number, scanner: LineScanner, onBytes?: (bytes: number) => void): number {
-  let buffer = Buffer.allocUnsafe(BUFFER_BYTES);
-  let held = 0;
-  let total = 0;
-  let skipping = false;
-  for (;;) {
-    if (held === buffer.length) {
-      if (held > MAX_LINE_BYTES) {
-        skipping = true;
-        held = 0;
-        buffer = Buffer.allocUnsafe(BUFFER_BYTES);
-      } else buffer = Buffer.concat([buffer], Math.min(buffer.length * 2, MAX_LINE_BYTES + BUFFER_BYTES));
-    }
-    const read = readSync(fd, buffer, held, buffer.length - held, null);
-    if (read === 0) break;
-    total += read;
-    let start = 0;
-    const filled = held + read;
-    if (skipping) {
-      const newline = buffer.indexOf(10);
-      if (newline < 0 || newline >= filled) continue;
-      scanner.skipLongLine();
-      skipping = false;
-      start = newline + 1;
-      held = 0;
-    }
-    // Only the new bytes can hold a newline: what was held is one unfinished line.
-    const last = buffer.subarray(Math.max(start, held), filled).lastIndexOf(10);
-    const end = last < 0 ? start : Math.max(start, held) + last + 1;
-    if (end > start) scanner.scan(buffer, start, end);
-    buffer.copyWithin(0, end, filled);
-    held = filled - end;
-    onBytes?.(read);
-  }
-  if (skipping) scanner.skipLongLine();
-  else scanner.scanTail(buffer.subarray(0, held));
-  return total;
-}
-
 function readHead(path: string, limit: number): Buffer {
   const bytes = Buffer.allocUnsafe(limit);
-  try {
-    const fd = openSync(path, 'r');
-    try {
-      return bytes.subarray(0, readSync(fd, bytes, 0, limit, 0));
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    return bytes.subarray(0, 0);
-  }
+  const read = withFile(path, (fd) => readSync(fd, bytes, 0, limit, 0));
+  return bytes.subarray(0, read.ok ? read.value : 0);
 }

@@ -1,0 +1,220 @@
+import { readdirSync, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { LineScanner, type LineSink } from '../core/journal/scan.ts';
+import type { BadLine, JournalEvent } from '../core/journal/types.ts';
+import { type ReadPlace, scanDescriptor } from './journal-blocks.ts';
+import { groupRuns, type RunFiles, withFile } from './journal-files.ts';
+
+/** Gets the new lines of one instance's journal in order. */
+export type CursorSink = {
+  /** A newer start of the bot begins (also the first one seen): state of the run before it is over. */
+  startRun(run: { market: string; startedAt: string; path: string }): void;
+  event(event: JournalEvent): void;
+};
+
+/** What a poll found. `known: false`: the journal could not be read, which is never the same as empty. */
+export type PollResult =
+  | {
+      known: true;
+      bytes: number;
+      badLines: number;
+      /** The first 20 of this poll. */
+      firstBadLines: BadLine[];
+      /** Lines may be missing: a file was truncated, replaced or removed. Reading went on behind the gap. */
+      gaps: string[];
+      newRun: boolean;
+      /** The file that is being written. */
+      path: string;
+    }
+  | { known: false; reason: string };
+
+/** A cursor as plain data. */
+export type CursorState = {
+  startedAt: string;
+  piece: string;
+  dev: number;
+  ino: number;
+  offset: number;
+  skipping: boolean;
+  line: number;
+};
+
+/** Folder listings shared by the cursors of one pass: one stat per folder and tick, a listing only when it changed. */
+export class JournalFolders {
+  #tick = 0;
+  readonly #folders = new Map<
+    string,
+    { tick: number; changedMs: number; settled: boolean; version: number; names: string[] | null }
+  >();
+
+  /** A new pass begins: folders are looked at again. */
+  nextTick(): void {
+    this.#tick += 1;
+  }
+
+  /** File names, null when the folder cannot be read; `version` changes when the names may have. */
+  look(folder: string): { version: number; names: string[] | null } {
+    const before = this.#folders.get(folder);
+    if (before !== undefined && before.tick === this.#tick) return before;
+    const stat = statOrNull(folder);
+    const changedMs = stat?.mtimeMs ?? -1;
+    if (before?.settled === true && before.changedMs === changedMs) {
+      before.tick = this.#tick;
+      return before;
+    }
+    // File times are coarse: a file made just after the listing may leave the folder's time as it was.
+    const settled = stat !== null && Date.now() - changedMs > 100;
+    const entry = { tick: this.#tick, changedMs, settled, version: (before?.version ?? 0) + 1, names: namesIn(folder) };
+    this.#folders.set(folder, entry);
+    return entry;
+  }
+}
+
+/** Reads only what was appended to one instance's newest run, over rotations and restarts of the bot. */
+export class JournalCursor {
+  readonly #pattern: string;
+  readonly #market: string;
+  #version = -1;
+  #run: RunFiles | undefined;
+  #state: CursorState | undefined;
+  #size = -1;
+
+  /** `pattern`: the journal path with the market filled in (`.../mm_AMZN-USD_*.jsonl`); `state`: from an earlier `toJSON`. */
+  constructor(pattern: string, market: string, state?: CursorState) {
+    this.#pattern = pattern;
+    this.#market = market;
+    this.#state = state;
+  }
+
+  /** undefined before the first successful poll. */
+  toJSON(): CursorState | undefined {
+    return this.#state;
+  }
+
+  /** Delivers what is new. A torn last line waits for its end. */
+  poll(folders: JournalFolders, sink: CursorSink): PollResult {
+    const folder = dirname(this.#pattern);
+    const { version, names } = folders.look(folder);
+    if (names === null) return { known: false, reason: 'journal folder cannot be read' };
+    const found: Found = { bytes: 0, badLines: 0, firstBadLines: [], gaps: [] };
+    if (version !== this.#version) {
+      const runs = groupRuns(folder, names, this.#pattern, this.#market);
+      const newest = runs.at(-1);
+      if (newest === undefined) return { known: false, reason: 'no journal' };
+      this.#follow(runs, newest, found, sink);
+      this.#version = version;
+    }
+    const newRun = found.newRun === true;
+    const failed = this.#readOn(found, sink);
+    if (failed !== null) {
+      // Look at the folder again next time: the file may have been moved.
+      this.#version = -1;
+      return { known: false, reason: failed };
+    }
+    const { bytes, badLines, firstBadLines, gaps } = found;
+    return { known: true, bytes, badLines, firstBadLines, gaps, newRun, path: this.#state!.piece };
+  }
+
+  /** Turns to a newer run or takes in new pieces of the present one. */
+  #follow(runs: RunFiles[], newest: RunFiles, found: Found, sink: CursorSink): void {
+    const state = this.#state;
+    if (state !== undefined && state.startedAt !== newest.startedAt) {
+      // What the old run wrote last, before the bot was started again; it may be gone by now.
+      this.#run = runs.find((run) => run.startedAt === state.startedAt && run.paths.includes(state.piece));
+      if (this.#run === undefined) found.gaps.push(`${basename(state.piece)} was removed`);
+      else this.#readOn(found, sink);
+      this.#state = undefined;
+    }
+    this.#run = newest;
+    if (this.#state === undefined) {
+      this.#begin(newest.paths[0]!, newest.startedAt);
+      found.newRun = true;
+      sink.startRun({ market: this.#market, startedAt: newest.startedAt, path: newest.paths[0]! });
+    } else if (!newest.paths.includes(this.#state.piece)) {
+      found.gaps.push(`${basename(this.#state.piece)} was removed`);
+      this.#begin(newest.paths[0]!, newest.startedAt);
+    }
+  }
+
+  #begin(piece: string, startedAt: string): void {
+    this.#state = { startedAt, piece, dev: -1, ino: -1, offset: 0, skipping: false, line: 0 };
+    this.#size = -1;
+  }
+
+  #readOn(found: Found, sink: CursorSink): string | null {
+    const paths = this.#run!.paths;
+    for (;;) {
+      const state = this.#state!;
+      const next = paths[paths.indexOf(state.piece) + 1];
+      const failed = this.#readPiece(state, next !== undefined, found, sink);
+      if (failed !== null || next === undefined) return failed;
+      this.#begin(next, state.startedAt);
+    }
+  }
+
+  #readPiece(state: CursorState, complete: boolean, found: Found, sink: CursorSink): string | null {
+    const stat = statOrNull(state.piece);
+    if (stat === null) return `${basename(state.piece)} cannot be found`;
+    const replaced = state.ino !== -1 && (state.ino !== stat.ino || state.dev !== stat.dev);
+    if (replaced || stat.size < state.offset) {
+      found.gaps.push(`${basename(state.piece)} was ${replaced ? 'replaced' : 'truncated'}`);
+      this.#begin(state.piece, state.startedAt);
+      return this.#readPiece(this.#state!, complete, found, sink);
+    }
+    state.dev = stat.dev;
+    state.ino = stat.ino;
+    if (stat.size === this.#size && !complete) return null;
+    if (stat.size > state.offset) {
+      const read = this.#scan(state, stat.size - state.offset, complete, found, sink);
+      if (read !== null) return read;
+    }
+    this.#size = stat.size;
+    return null;
+  }
+
+  #scan(state: CursorState, size: number, complete: boolean, found: Found, sink: CursorSink): string | null {
+    const lines: LineSink = {
+      event: (event) => sink.event(event),
+      skip: () => {},
+      bad: (line, reason) => {
+        found.badLines += 1;
+        if (found.firstBadLines.length < 20) found.firstBadLines.push({ file: state.piece, line, reason });
+      },
+    };
+    // Learning line patterns pays only for a long stretch; short ones go through the full parser.
+    const scanner = new LineScanner(lines, size > LONG_STRETCH_BYTES ? 'templates' : 'full', state.line + 1);
+    const place: ReadPlace = { offset: state.offset, skipping: state.skipping };
+    const read = withFile(state.piece, (fd) => {
+      const end = scanDescriptor(fd, scanner, place);
+      if (complete && end.skipping) scanner.skipLongLine();
+      if (complete && !end.skipping) scanner.scanTail(end.rest);
+      return end;
+    });
+    if (!read.ok) return `${basename(state.piece)} cannot be read`;
+    found.bytes += read.value.bytes;
+    state.offset = read.value.offset;
+    state.skipping = read.value.skipping;
+    state.line = scanner.line;
+    return null;
+  }
+}
+
+type Found = { bytes: number; badLines: number; firstBadLines: BadLine[]; gaps: string[]; newRun?: boolean };
+
+const LONG_STRETCH_BYTES = 256 * 1024;
+
+function statOrNull(path: string) {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function namesIn(folder: string): string[] | null {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return null;
+  }
+}

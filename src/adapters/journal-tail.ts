@@ -1,0 +1,106 @@
+import { readSync, statSync } from 'node:fs';
+import { LineScanner, type LineSink } from '../core/journal/scan.ts';
+import type { Result } from '../core/problem.ts';
+import { BLOCK_BYTES, scanDescriptor } from './journal-blocks.ts';
+import { withFile } from './journal-files.ts';
+
+/** What a reading from the end took; `whole`: it had to go back to the very beginning. */
+export type TailRead = { bytes: number; whole: boolean; fullyParsedLines: number };
+
+/**
+ * Reads a run from behind: goes back until `fills` fills that are older than `horizonS` (so that their markouts are
+ * known) are covered, then once forward to the end. Its cost does not depend on the run's length. The sink gets whole
+ * blocks, so some more lines than asked for; line numbers count from where reading began. `sinkOf` makes a fresh sink for
+ * each try (more than one only when other lines look like fills).
+ */
+export function readTail<S extends LineSink>(
+  paths: string[],
+  want: { fills: number; horizonS: number },
+  sinkOf: () => S,
+): Result<TailRead & { sink: S }> {
+  let fills = want.fills;
+  for (;;) {
+    const start = startOfTail(paths, fills);
+    if (!start.ok) return start;
+    const sink = sinkOf();
+    const counted = countingSink(sink);
+    const read = scanFrom(paths, start.value, counted.sink);
+    if (!read.ok) return read;
+    const whole = start.value.at === 0 && start.value.offset === 0;
+    if (whole || counted.olderThan(want.horizonS) >= want.fills)
+      return { ok: true, value: { ...read.value, whole, sink } };
+    fills = Math.max(fills * 2, want.fills + counted.newerThan(want.horizonS) + 1);
+  }
+}
+
+type Place = { at: number; offset: number };
+
+const FILL = Buffer.from('"fill"');
+
+/** Walks back in blocks, counting what looks like fills, to the first whole line of the block that holds enough. */
+function startOfTail(paths: string[], fills: number): Result<Place> {
+  const block = Buffer.allocUnsafe(BLOCK_BYTES + FILL.length);
+  let seen = 0;
+  for (let at = paths.length - 1; at >= 0; at -= 1) {
+    const path = paths[at]!;
+    const found = withFile(path, (fd) => {
+      let end = statSync(path).size;
+      while (end > 0) {
+        const start = Math.max(0, end - BLOCK_BYTES);
+        // A few bytes more: a hit may lie across the border of two blocks.
+        const filled = readSync(fd, block, 0, Math.min(block.length, end - start + FILL.length - 1), start);
+        seen += countOf(block.subarray(0, filled));
+        if (seen > fills) {
+          const newline = block.subarray(0, filled).indexOf(10);
+          if (start === 0) return { at, offset: 0 };
+          if (newline >= 0 && start + newline + 1 < end) return { at, offset: start + newline + 1 };
+        }
+        end = start;
+      }
+      return null;
+    });
+    if (!found.ok) return found;
+    if (found.value !== null) return { ok: true, value: found.value };
+  }
+  return { ok: true, value: { at: 0, offset: 0 } };
+}
+
+function countOf(bytes: Buffer): number {
+  let count = 0;
+  for (let at = bytes.indexOf(FILL); at >= 0; at = bytes.indexOf(FILL, at + FILL.length)) count += 1;
+  return count;
+}
+
+function scanFrom(paths: string[], { at, offset }: Place, sink: LineSink): Result<Omit<TailRead, 'whole'>> {
+  const scanner = new LineScanner(sink);
+  let bytes = 0;
+  for (let n = at; n < paths.length; n += 1) {
+    scanner.startFile();
+    const read = withFile(paths[n]!, (fd) => {
+      const end = scanDescriptor(fd, scanner, { offset: n === at ? offset : 0, skipping: false });
+      if (end.skipping) scanner.skipLongLine();
+      else scanner.scanTail(end.rest);
+      return end.bytes;
+    });
+    if (!read.ok) return read;
+    bytes += read.value;
+  }
+  return { ok: true, value: { bytes, fullyParsedLines: scanner.fullyParsedLines } };
+}
+
+/** Passes everything on and remembers when fills happened and when the journal ended. */
+function countingSink(inner: LineSink) {
+  const fillTs: number[] = [];
+  let newest = Number.NEGATIVE_INFINITY;
+  const sink: LineSink = {
+    event: (event, schema) => {
+      if (event.type === 'fill') fillTs.push(event.ts);
+      if (event.ts > newest) newest = event.ts;
+      inner.event(event, schema);
+    },
+    skip: (lines, schema) => inner.skip(lines, schema),
+    bad: (line, reason) => inner.bad(line, reason),
+  };
+  const olderThan = (seconds: number) => fillTs.filter((ts) => ts <= newest - seconds).length;
+  return { sink, olderThan, newerThan: (seconds: number) => fillTs.length - olderThan(seconds) };
+}
