@@ -1,0 +1,232 @@
+/** Commits made from bytes: one fast-import for all commits of a pass, no filters, no hooks, no editor. */
+import { fail, ok, type Problem, type Result } from '../core/problem.ts';
+import { findSecrets, type KnownSecret } from '../core/trail/secret-gate.ts';
+import { blobId, headOf, type Repo } from './git.ts';
+import { blobsAt, dirtyPath, healMove, moveHead } from './git-move.ts';
+import { dirtyPaths } from './git-read.ts';
+import { gitFailed, gitText, runGit } from './git-run.ts';
+
+export type Person = { name: string; email: string };
+
+/** One commit to make. `text` null removes the path. */
+export type CommitPlan = {
+  files: { path: string; text: string | null }[];
+  message: string;
+  author: Person;
+  /** Unix seconds (a fraction is cut off): the journal time the decision belongs to. null: the committer's date. */
+  authorTs: number | null;
+};
+
+export type CommitOptions = {
+  /** Whom the committer field names: the fleet's author. */
+  committer: Person;
+  /** Every known secret value; a hit refuses all commits of the call. */
+  secrets: readonly KnownSecret[];
+  /** Wall time of the commit, Unix seconds. */
+  nowTs: number;
+  signing?: { format: 'ssh'; key: string } | null;
+};
+
+export type Committed = { commit: string; plan: CommitPlan };
+
+/**
+ * One commit. `no-change` when the tree would stay the same. Problems: `secret-gate`, `git-dirty-path`, `git-moved`,
+ * `git-index-locked`, `git-bad-path`, `git-unborn`.
+ */
+export async function commit(
+  repo: Repo,
+  plan: CommitPlan,
+  options: CommitOptions,
+): Promise<Result<Committed | 'no-change'>> {
+  const made = await commitAll(repo, [plan], options);
+  return made.ok ? ok(made.value[0] ?? 'no-change') : made;
+}
+
+/** Commits in this order, all or none; plans that change nothing are left out of the answer. */
+export async function commitAll(repo: Repo, plans: CommitPlan[], options: CommitOptions): Promise<Result<Committed[]>> {
+  const refused = gate(plans, options.secrets) ?? badPath(plans);
+  if (refused !== null) return fail(refused);
+  const healed = await healMove(repo);
+  if (!healed.ok) return healed;
+  const head = await headOf(repo);
+  if (!head.ok) return head;
+  if (head.value === null)
+    return fail({ code: 'git-unborn', message: 'the branch has no commit yet', retry: 'stalled' });
+
+  const paths = [...new Set(plans.flatMap((plan) => plan.files.map((file) => file.path)))];
+  const [before, dirty] = await Promise.all([blobsAt(repo, head.value, paths), dirtyAmong(repo, paths)]);
+  if (!before.ok) return before;
+  const effective = plans.flatMap((plan) => withoutUnchanged(repo, plan, before.value));
+  if (effective.length === 0) return ok([]);
+  if (!dirty.ok) return dirty;
+
+  const imported = await importCommits(repo, head.value, effective, options);
+  if (!imported.ok) return imported;
+  const signed = await sign(repo, head.value, imported.value, options);
+  if (!signed.ok) return signed;
+  const moved = await moveHead(repo, {
+    from: head.value,
+    to: signed.value.at(-1)!,
+    why: `${effective.length} commits`,
+  });
+  if (!moved.ok) return moved;
+  return ok(effective.map((plan, i) => ({ commit: signed.value[i]!, plan })));
+}
+
+/** A commit to replay elsewhere: as `CommitPlan`, its files by blob id. */
+export type Replay = {
+  files: { path: string; blob: string | null; mode: string }[];
+  message: string;
+  author: Person;
+  authorTs: number | null;
+};
+
+/** Writes commits on top of `parent` without touching branch, index or work tree; returns their ids in order. */
+export async function importCommits(
+  repo: Repo,
+  parent: string,
+  plans: (CommitPlan | Replay)[],
+  options: Pick<CommitOptions, 'committer' | 'nowTs'>,
+): Promise<Result<string[]>> {
+  const stream = Buffer.concat(
+    plans.flatMap((plan, i) => commitCommands(plan, i + 1, i === 0 ? parent : `:${i}`, options)),
+  );
+  const run = { cwd: repo.root, args: ['fast-import', '--quiet', '--force', '--date-format=raw'], input: stream };
+  const end = await runGit(run);
+  const ids = end.stdout
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => /^[0-9a-f]{40,64}$/.test(line));
+  if (end.code !== 0 || ids.length !== plans.length) return fail(gitFailed(run, end));
+  // The ref only carried them through the import; nothing may be found there later.
+  await runGit({ cwd: repo.root, args: ['update-ref', '-d', CARRIER] });
+  return ok(ids);
+}
+
+const CARRIER = 'refs/mmfleet/import';
+
+function gate(plans: CommitPlan[], secrets: readonly KnownSecret[]): Problem | null {
+  for (const plan of plans) {
+    const staged = plan.files.flatMap(({ path, text }) => (text === null ? [] : [{ path, text }]));
+    const names = { path: 'file names', text: plan.files.map((file) => file.path).join('\n') };
+    const people = { path: 'author', text: `${plan.author.name} <${plan.author.email}>` };
+    const hit = findSecrets([...staged, { path: 'commit message', text: plan.message }, names, people], secrets)[0];
+    if (hit === undefined) continue;
+    return {
+      code: 'secret-gate',
+      message: `${hit.file}:${hit.line}: holds the value of ${hit.key} (${hit.form}); the commit was refused`,
+      hint: 'keep secret values in the secrets file only; rotate this one if it was ever pushed',
+      retry: 'stalled',
+      file: hit.file,
+      line: hit.line,
+    };
+  }
+  return null;
+}
+
+function badPath(plans: CommitPlan[]): Problem | null {
+  const safe = (path: string) =>
+    path !== '' &&
+    !/[\u0000-\u001f\\"]/.test(path) &&
+    path.split('/').every((part) => part !== '' && !/^(\.{1,2}|\.git)$/i.test(part));
+  const bad = plans.flatMap((plan) => plan.files).find((file) => !safe(file.path));
+  if (bad === undefined) return null;
+  const message = `${JSON.stringify(bad.path)}: not a plain path inside the repository`;
+  return { code: 'git-bad-path', message, retry: 'stalled' };
+}
+
+async function dirtyAmong(repo: Repo, paths: string[]): Promise<Result<void>> {
+  if (paths.length === 0) return ok(undefined);
+  const dirty = await dirtyPaths(repo, paths);
+  if (!dirty.ok) return dirty;
+  // A literal pathspec also names a folder; only exact paths are ours to write.
+  const first = dirty.value.find((each) => paths.includes(each.path));
+  return first === undefined ? ok(undefined) : fail(dirtyPath(first.path));
+}
+
+/** Drops files that stay as they are, then the plan when none is left; remembers the rest for the plans after it. */
+function withoutUnchanged(repo: Repo, plan: CommitPlan, blobs: Map<string, string>): CommitPlan[] {
+  const files = plan.files.filter(({ path, text }) => {
+    const wanted = text === null ? undefined : blobId(text, repo.objectFormat);
+    return blobs.get(path) !== wanted;
+  });
+  for (const { path, text } of files) {
+    if (text === null) blobs.delete(path);
+    else blobs.set(path, blobId(text, repo.objectFormat));
+  }
+  return files.length === 0 ? [] : [{ ...plan, files }];
+}
+
+function commitCommands(
+  plan: CommitPlan | Replay,
+  mark: number,
+  from: string,
+  options: Pick<CommitOptions, 'committer' | 'nowTs'>,
+): Buffer[] {
+  const nowTs = wholeSeconds(options.nowTs) ?? 0;
+  const authorTs = wholeSeconds(plan.authorTs) ?? nowTs;
+  const parts: Buffer[] = [];
+  const line = (text: string) => parts.push(Buffer.from(`${text}\n`, 'utf8'));
+  const data = (text: string) => {
+    const bytes = Buffer.from(text, 'utf8');
+    line(`data ${bytes.length}`);
+    parts.push(bytes, Buffer.from('\n'));
+  };
+  line(`commit ${CARRIER}`);
+  line(`mark :${mark}`);
+  line(`author ${identity(plan.author)} ${authorTs} +0000`);
+  line(`committer ${identity(options.committer)} ${nowTs} +0000`);
+  data(plan.message.replaceAll('\0', ' '));
+  line(`from ${from}`);
+  for (const file of plan.files) {
+    if ('blob' in file) line(file.blob === null ? `D ${file.path}` : `M ${file.mode} ${file.blob} ${file.path}`);
+    else if (file.text === null) line(`D ${file.path}`);
+    else {
+      line(`M 100644 inline ${file.path}`);
+      data(file.text);
+    }
+  }
+  line('');
+  line(`get-mark :${mark}`);
+  return parts;
+}
+
+const clean = (text: string): string => text.replace(/[<>\u0000-\u001f]/g, ' ').trim();
+
+const identity = (person: Person): string => `${clean(person.name) || 'unknown'} <${clean(person.email)}>`;
+
+/** Whole seconds git can hold, else null. */
+function wholeSeconds(ts: number | null): number | null {
+  return ts !== null && Number.isFinite(ts) && ts >= 0 && ts < 2 ** 40 ? Math.floor(ts) : null;
+}
+
+/** fast-import cannot sign: the same trees and messages are written once more as signed commits. */
+async function sign(repo: Repo, parent: string, commits: string[], options: CommitOptions): Promise<Result<string[]>> {
+  if (options.signing === undefined || options.signing === null) return ok(commits);
+  const config = ['-c', `gpg.format=${options.signing.format}`, '-c', `user.signingKey=${options.signing.key}`];
+  const signed: string[] = [];
+  for (const each of commits) {
+    const shown = await gitText({
+      cwd: repo.root,
+      args: ['show', '-s', '--no-show-signature', '--format=%an%x00%ae%x00%at%x00%cn%x00%ce%x00%ct%x00%B', each],
+    });
+    if (!shown.ok) return shown;
+    const [an = '', ae = '', at = '', cn = '', ce = '', ct = '', message = ''] = shown.value.split('\0');
+    const env = {
+      GIT_AUTHOR_NAME: an,
+      GIT_AUTHOR_EMAIL: ae,
+      GIT_AUTHOR_DATE: `@${at} +0000`,
+      GIT_COMMITTER_NAME: cn,
+      GIT_COMMITTER_EMAIL: ce,
+      GIT_COMMITTER_DATE: `@${ct} +0000`,
+    };
+    const args = [...config, 'commit-tree', '-S', `${each}^{tree}`, '-p', signed.at(-1) ?? parent, '-F', '-'];
+    const made = await gitText({ cwd: repo.root, args, env, input: `${message.trimEnd()}\n` });
+    if (!made.ok) {
+      const message = 'a commit could not be signed with the configured ssh key; nothing was committed';
+      return fail({ code: 'git-signing', message, hint: 'check git.signing.key in fleet.yaml', retry: 'stalled' });
+    }
+    signed.push(made.value.trim());
+  }
+  return ok(signed);
+}

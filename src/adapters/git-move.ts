@@ -1,0 +1,230 @@
+/**
+ * Moves the branch with its work tree and index from one commit to another, so that a kill at any point is mended by
+ * the next pass: what is about to move is written down first, and only then do files, index and branch follow.
+ */
+import { existsSync, lstatSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fail, ok, type Problem, type Result } from '../core/problem.ts';
+import { writeDurably } from './durable-file.ts';
+import { blobId, headOf, type Repo } from './git.ts';
+import { dirtyPaths } from './git-read.ts';
+import { gitFailed, gitText, runGit } from './git-run.ts';
+
+/** Problems: `git-dirty-path` (a local edit stands in the way; nothing moved), `git-index-locked`, `git-moved` (HEAD is no longer `from`). */
+export async function moveHead(repo: Repo, move: { from: string; to: string; why: string }): Promise<Result<void>> {
+  if (move.from === move.to) return ok(undefined);
+  const paths = await pathsBetween(repo, move.from, move.to);
+  if (!paths.ok) return paths;
+  const inTheWay = paths.value.find((path) => path.status === 'A' && !sameAsTarget(repo, path));
+  if (inTheWay !== undefined) return fail(dirtyPath(inTheWay.path));
+
+  writeDurably(pendingFile(repo), JSON.stringify({ from: move.from, to: move.to }));
+  const read = await readTreeInto(repo, move.from, move.to);
+  if (!read.ok) {
+    rmSync(pendingFile(repo), { force: true });
+    if (read.problem.code !== 'git-failed') return read;
+    return fail(
+      await nameDirtyPath(
+        repo,
+        paths.value.map((each) => each.path),
+        read.problem,
+      ),
+    );
+  }
+  const updated = await updateBranch(repo, move);
+  if (!updated.ok) {
+    await healMove(repo);
+    return updated;
+  }
+  rmSync(pendingFile(repo), { force: true });
+  return ok(undefined);
+}
+
+/**
+ * Finishes or takes back a move that was cut off: each of its paths that holds the old or the new content, in index and
+ * work tree, is set to what HEAD says; any other content is somebody's edit and stays. Returns the paths it mended.
+ */
+export async function healMove(repo: Repo): Promise<Result<string[]>> {
+  const move = readPending(repo);
+  if (move === null) return ok([]);
+  const [head, paths] = [await headOf(repo), await pathsBetween(repo, move.from, move.to)];
+  if (!head.ok) return head;
+  // Without those commits (a fresh `gc`, a torn file) there is nothing to compare with: leave everything as it is.
+  if (!paths.ok || head.value === null) {
+    rmSync(pendingFile(repo), { force: true });
+    return ok([]);
+  }
+  const index = await indexBlobs(
+    repo,
+    paths.value.map((each) => each.path),
+  );
+  if (!index.ok) return index;
+  const at = await blobsAt(
+    repo,
+    head.value,
+    paths.value.map((each) => each.path),
+  );
+  if (!at.ok) return at;
+  const mend = paths.value.filter((each) => {
+    const staged = index.value.get(each.path) ?? null;
+    const onDisk = diskBlob(repo, each.path);
+    const wanted = at.value.get(each.path) ?? null;
+    const either = (blob: string | null) => blob === each.fromBlob || blob === each.toBlob;
+    return either(staged) && either(onDisk) && (staged !== wanted || onDisk !== wanted);
+  });
+  const mended = await setToHead(
+    repo,
+    mend.map((each) => each.path),
+    at.value,
+  );
+  if (!mended.ok) return mended;
+  rmSync(pendingFile(repo), { force: true });
+  return ok(mend.map((each) => each.path));
+}
+
+/** The problem for a local edit that stands in the way. */
+export function dirtyPath(path: string): Problem {
+  return {
+    code: 'git-dirty-path',
+    message: `${path}: has uncommitted changes, want it as committed (mmfleet writes this path)`,
+    hint: `commit them, or git checkout HEAD -- ${path}`,
+    retry: 'stalled',
+    file: path,
+  };
+}
+
+export type Moved = { status: string; path: string; fromBlob: string | null; toBlob: string | null; mode: string };
+
+/** What differs between two commits, by path. */
+export async function pathsBetween(repo: Repo, from: string, to: string): Promise<Result<Moved[]>> {
+  const diff = await gitText({
+    cwd: repo.root,
+    args: ['diff-tree', '-r', '-z', '--no-renames', '--no-abbrev', from, to],
+  });
+  if (!diff.ok) return diff;
+  const words = diff.value.split('\0');
+  const moved: Moved[] = [];
+  for (let i = 0; i + 1 < words.length; i += 2) {
+    const match = /^:\d+ (\d+) ([0-9a-f]+) ([0-9a-f]+) ([A-Z])/.exec(words[i]!);
+    if (match === null) continue;
+    const blob = (id: string) => (/^0+$/.test(id) ? null : id);
+    moved.push({
+      mode: match[1]!,
+      fromBlob: blob(match[2]!),
+      toBlob: blob(match[3]!),
+      status: match[4]!,
+      path: words[i + 1]!,
+    });
+  }
+  return ok(moved);
+}
+
+const LOCK_TRIES = 8;
+const LOCK_WAIT_MS = 120;
+
+/** Two-tree read: a person's staged and unstaged edits of other paths are carried over, of these paths they refuse it. */
+async function readTreeInto(repo: Repo, from: string, to: string): Promise<Result<void>> {
+  const run = { cwd: repo.root, args: ['read-tree', '-m', '-u', from, to] };
+  for (let tries = 1; ; tries++) {
+    const end = await runGit(run);
+    if (end.code === 0) return ok(undefined);
+    if (!existsSync(join(repo.gitDir, 'index.lock'))) return fail(gitFailed(run, end));
+    if (tries === LOCK_TRIES) {
+      return fail({
+        code: 'git-index-locked',
+        message: `${join(repo.gitDir, 'index.lock')} is held by another git process`,
+        hint: 'wait for it; if no git is running, remove that file',
+        retry: 'backoff',
+      });
+    }
+    await wait(LOCK_WAIT_MS);
+  }
+}
+
+async function updateBranch(repo: Repo, move: { from: string; to: string; why: string }): Promise<Result<void>> {
+  const run = { cwd: repo.root, args: ['update-ref', '-m', `mmfleet: ${move.why}`, 'HEAD', move.to, move.from] };
+  const end = await runGit(run);
+  if (end.code === 0) return ok(undefined);
+  return fail({
+    code: 'git-moved',
+    message: 'the branch moved while mmfleet was committing; nothing was committed',
+    hint: 'run it again',
+    retry: 'backoff',
+  });
+}
+
+async function nameDirtyPath(repo: Repo, paths: string[], otherwise: Problem): Promise<Problem> {
+  const dirty = await dirtyPaths(repo, paths);
+  const first = dirty.ok ? dirty.value[0] : undefined;
+  return first === undefined ? otherwise : dirtyPath(first.path);
+}
+
+const pendingFile = (repo: Repo): string => join(repo.ownDir, 'move.json');
+
+function readPending(repo: Repo): { from: string; to: string } | null {
+  try {
+    const value: unknown = JSON.parse(readFileSync(pendingFile(repo), 'utf8'));
+    const { from, to } = value as { from?: unknown; to?: unknown };
+    const isId = (id: unknown): id is string => typeof id === 'string' && /^[0-9a-f]{40,64}$/.test(id);
+    return isId(from) && isId(to) ? { from, to } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A new path must not lie there already with other content, ignored or not, nor behind a link. */
+function sameAsTarget(repo: Repo, path: Moved): boolean {
+  for (let folder = dirname(path.path); folder !== '.'; folder = dirname(folder)) {
+    if (kindOnDisk(join(repo.root, folder)) === 'link') return false;
+  }
+  if (kindOnDisk(join(repo.root, path.path)) === 'absent') return true;
+  return diskBlob(repo, path.path) === path.toBlob;
+}
+
+function kindOnDisk(path: string): 'absent' | 'link' | 'file' | 'other' {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return 'absent';
+  return stat.isSymbolicLink() ? 'link' : stat.isFile() ? 'file' : 'other';
+}
+
+function diskBlob(repo: Repo, path: string): string | null {
+  if (kindOnDisk(join(repo.root, path)) !== 'file') return null;
+  return blobId(readFileSync(join(repo.root, path)), repo.objectFormat);
+}
+
+async function indexBlobs(repo: Repo, paths: string[]): Promise<Result<Map<string, string>>> {
+  if (paths.length === 0) return ok(new Map());
+  const listed = await gitText({ cwd: repo.root, args: ['ls-files', '-s', '-z', '--', ...paths] });
+  return listed.ok ? ok(blobsOf(listed.value, /^\d+ ([0-9a-f]+) \d\t([\s\S]+)$/)) : listed;
+}
+
+/** Blob ids of some paths at a revision; a path it lacks is absent. */
+export async function blobsAt(repo: Repo, revision: string, paths: string[]): Promise<Result<Map<string, string>>> {
+  if (paths.length === 0) return ok(new Map());
+  const listed = await gitText({ cwd: repo.root, args: ['ls-tree', '-z', '--full-tree', revision, '--', ...paths] });
+  return listed.ok ? ok(blobsOf(listed.value, /^\d+ blob ([0-9a-f]+)\t([\s\S]+)$/)) : listed;
+}
+
+function blobsOf(text: string, form: RegExp): Map<string, string> {
+  const matches = text.split('\0').map((line) => form.exec(line));
+  return new Map(matches.flatMap((match) => (match === null ? [] : [[match[2]!, match[1]!] as const])));
+}
+
+async function setToHead(repo: Repo, paths: string[], at: Map<string, string>): Promise<Result<void>> {
+  const present = paths.filter((path) => at.has(path));
+  const absent = paths.filter((path) => !at.has(path));
+  if (present.length > 0) {
+    const run = await gitText({ cwd: repo.root, args: ['checkout', '-q', '-f', 'HEAD', '--', ...present] });
+    if (!run.ok) return run;
+  }
+  if (absent.length > 0) {
+    const run = await gitText({
+      cwd: repo.root,
+      args: ['rm', '-q', '-f', '--cached', '--ignore-unmatch', '--', ...absent],
+    });
+    if (!run.ok) return run;
+    for (const path of absent) rmSync(join(repo.root, path), { force: true });
+  }
+  return ok(undefined);
+}

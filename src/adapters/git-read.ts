@@ -1,0 +1,118 @@
+/** Files of the repository: at a revision, in the work tree, and what differs between the two. */
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fail, ok, type Result } from '../core/problem.ts';
+import { blobId, type Repo } from './git.ts';
+import { gitFailed, gitText, runGit } from './git-run.ts';
+
+/** `mode` as git writes it: `100644`, `100755`, `120000` (a link: `text` is its target). */
+export type TreeFile = { path: string; text: string; blob: string; mode: string };
+
+/** Every file under `prefix` (`fleet/`; empty = all) at a revision, in two processes. Submodules are left out. */
+export async function readTree(repo: Repo, revision: string, prefix: string): Promise<Result<TreeFile[]>> {
+  const listed = await listTree(repo, revision, prefix);
+  if (!listed.ok) return listed;
+  const texts = await readBlobs(repo, [...new Set(listed.value.map((file) => file.blob))]);
+  if (!texts.ok) return texts;
+  return ok(listed.value.map((file) => ({ ...file, text: texts.value.get(file.blob) ?? '' })));
+}
+
+/** The same without texts: what changed can be told from the blob ids alone. */
+export async function listTree(
+  repo: Repo,
+  revision: string,
+  prefix: string,
+): Promise<Result<Omit<TreeFile, 'text'>[]>> {
+  const paths = prefix === '' ? [] : ['--', prefix];
+  const listed = await gitText({ cwd: repo.root, args: ['ls-tree', '-r', '-z', '--full-tree', revision, ...paths] });
+  if (!listed.ok) return listed;
+  const files: Omit<TreeFile, 'text'>[] = [];
+  for (const line of listed.value.split('\0')) {
+    const match = /^(\d{6}) blob ([0-9a-f]+)\t([\s\S]+)$/.exec(line);
+    if (match !== null) files.push({ mode: match[1]!, blob: match[2]!, path: match[3]! });
+  }
+  return ok(files);
+}
+
+/** Texts of blobs by id, in one process; a missing blob is a problem. */
+export async function readBlobs(repo: Repo, blobs: string[]): Promise<Result<Map<string, string>>> {
+  const texts = new Map<string, string>();
+  if (blobs.length === 0) return ok(texts);
+  const run = { cwd: repo.root, args: ['cat-file', '--batch'], input: `${blobs.join('\n')}\n` };
+  const end = await runGit(run);
+  if (end.code !== 0) return fail(gitFailed(run, end));
+  let offset = 0;
+  for (const blob of blobs) {
+    const lineEnd = end.stdout.indexOf(10, offset);
+    const size = / blob (\d+)$/.exec(end.stdout.toString('latin1', offset, lineEnd))?.[1];
+    if (size === undefined) {
+      return fail({
+        code: 'git-object-missing',
+        message: `object ${blob} cannot be read`,
+        hint: 'git fsck',
+        retry: 'stalled',
+      });
+    }
+    const start = lineEnd + 1;
+    texts.set(blob, end.stdout.toString('utf8', start, start + Number(size)));
+    offset = start + Number(size) + 1;
+  }
+  return ok(texts);
+}
+
+/** Every path at a revision. */
+export async function trackedPaths(repo: Repo, revision: string): Promise<Result<Set<string>>> {
+  const listed = await gitText({
+    cwd: repo.root,
+    args: ['ls-tree', '-r', '-z', '--full-tree', '--name-only', revision],
+  });
+  return listed.ok ? ok(new Set(listed.value.split('\0').filter((path) => path !== ''))) : listed;
+}
+
+/** A path that differs from HEAD; `staged`: in the index, `worktree`: on disk, `untracked`: git does not know it. */
+export type DirtyPath = { path: string; how: 'staged' | 'worktree' | 'untracked' };
+
+/** Uncommitted changes under `prefixes` (empty = everywhere), ignored files left out. */
+export async function dirtyPaths(repo: Repo, prefixes: string[] = []): Promise<Result<DirtyPath[]>> {
+  const args = ['status', '--porcelain=v2', '-z', '--untracked-files=all', '--no-renames', '--', ...prefixes];
+  const status = await gitText({ cwd: repo.root, args });
+  if (!status.ok) return status;
+  const dirty: DirtyPath[] = [];
+  for (const record of status.value.split('\0')) {
+    const changed = /^1 (.)(.) \S+ \S+ \S+ \S+ \S+ \S+ ([\s\S]+)$/.exec(record);
+    if (changed !== null) dirty.push({ path: changed[3]!, how: changed[2] === '.' ? 'staged' : 'worktree' });
+    const unmerged = /^u (?:\S+ ){9}([\s\S]+)$/.exec(record);
+    if (unmerged !== null) dirty.push({ path: unmerged[1]!, how: 'worktree' });
+    if (record.startsWith('? ')) dirty.push({ path: record.slice(2), how: 'untracked' });
+  }
+  return ok(dirty);
+}
+
+const WORKTREE_FILE_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** Files under `prefix` as they lie in the work tree, for `validate`; links and files over 16 MiB are left out. */
+export function readWorktree(repo: Repo, prefix: string): Result<TreeFile[]> {
+  const files: TreeFile[] = [];
+  const walk = (folder: string): void => {
+    for (const entry of readdirSync(join(repo.root, folder), { withFileTypes: true })) {
+      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+      if (entry.name === '.git' || path === '.mmfleet') continue;
+      if (entry.isDirectory()) walk(path);
+      else if (entry.isFile() && lstatSync(join(repo.root, path)).size <= WORKTREE_FILE_LIMIT_BYTES) {
+        const bytes = readFileSync(join(repo.root, path));
+        files.push({ path, text: bytes.toString('utf8'), blob: blobId(bytes, repo.objectFormat), mode: '100644' });
+      }
+    }
+  };
+  try {
+    walk(prefix.replace(/\/+$/, ''));
+  } catch {
+    return fail({
+      code: 'worktree-unreadable',
+      message: `${prefix}: the folder cannot be read`,
+      file: prefix,
+      retry: 'backoff',
+    });
+  }
+  return ok(files.sort((a, b) => (a.path < b.path ? -1 : 1)));
+}

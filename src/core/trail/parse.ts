@@ -1,0 +1,95 @@
+/** `git log` output to trail entries: NUL-separated fields, so that no message can pretend to be another commit. */
+
+import { parseSeconds } from './text.ts';
+import { splitMessage, trailer } from './trailers.ts';
+import type { TrailEntry } from './types.ts';
+
+/** The `--format` that `trailParser` reads; git runs with `-z --name-status --no-renames`. */
+export const LOG_FORMAT = '%H%x00%P%x00%an%x00%ae%x00%at%x00%ct%x00%B%x00';
+
+export type TrailParser = {
+  /** Decoded output in pieces of any size. */
+  push(chunk: string): void;
+  /** Everything read, in git's order. */
+  end(): TrailEntry[];
+};
+
+/** Keeps files under `under` (`fleet/`; empty = all); `ourEmail` is the fleet's author e-mail. */
+export function trailParser(options: { under: string; ourEmail: string }): TrailParser {
+  const entries: TrailEntry[] = [];
+  let rest = '';
+  let fields: string[] = [];
+  let status: string | null = null;
+
+  const token = (text: string): void => {
+    if (fields.length > 0) {
+      fields.push(text);
+      if (fields.length === 7) {
+        entries.push(entryOf(fields, options.ourEmail));
+        fields = [];
+      }
+      return;
+    }
+    if (status !== null) {
+      const entry = entries.at(-1);
+      if (text.startsWith(options.under)) entry?.files.push({ status: letterOf(status), path: text });
+      status = null;
+      return;
+    }
+    const word = text.replace(/^\n/, '');
+    if (/^[0-9a-f]{40,64}$/.test(word)) fields = [word];
+    else if (/^[A-Z]+\d*$/.test(word)) status = word;
+  };
+
+  return {
+    push(chunk) {
+      const parts = (rest + chunk).split('\0');
+      rest = parts.pop() ?? '';
+      for (const part of parts) token(part);
+    },
+    end() {
+      if (rest !== '') token(rest);
+      rest = '';
+      return entries;
+    },
+  };
+}
+
+/** Whole output at once. */
+export function parseLog(text: string, options: { under: string; ourEmail: string }): TrailEntry[] {
+  const parser = trailParser(options);
+  parser.push(text);
+  return parser.end();
+}
+
+function entryOf(fields: string[], ourEmail: string): TrailEntry {
+  const [commit = '', parents = '', authorName = '', authorEmail = '', authorTs = '', committerTs = '', text = ''] =
+    fields;
+  const { subject, body, trailers, kind, name } = splitMessage(text);
+  const said = trailer(trailers, 'Instance');
+  const at = trailer(trailers, 'At');
+  // A subject that names one instance and a trailer that names another is nobody's: it must not count for either.
+  const agrees = kind === null || kind === 'init' || said === undefined || said === name;
+  return {
+    commit,
+    parents: parents === '' ? [] : parents.split(' '),
+    authorName,
+    authorEmail,
+    authorTs: Number(authorTs),
+    committerTs: Number(committerTs),
+    subject,
+    body,
+    kind: agrees ? kind : null,
+    instance: kind === null || kind === 'init' || !agrees ? null : name,
+    trailers,
+    at: (at === undefined ? undefined : parseSeconds(at)) ?? Number(committerTs),
+    ours: authorEmail === ourEmail,
+    files: [],
+  };
+}
+
+/** Combined letters of a merge (`MM`) count as their first; a type change counts as a change. */
+function letterOf(status: string): 'A' | 'M' | 'D' | 'R' {
+  const letter = status[0];
+  return letter === 'A' || letter === 'D' || letter === 'R' ? letter : 'M';
+}
