@@ -1,6 +1,5 @@
 /** Reads secret values from the sources a spec names. No value, and no output of a command, ever stands in an error. */
-import { constants } from 'node:fs';
-import { open, realpath } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, relative } from 'node:path';
 import { execa } from 'execa';
 import { parseEnv } from '../core/env/read.ts';
@@ -24,39 +23,59 @@ export async function readSecrets(
   return ok(values);
 }
 
-function readSource(source: SecretSource, repoRoot: string): Promise<Result<Record<string, string>>> {
+/**
+ * The names of the keys, sorted, without running anything: a command stands for its keys as `command:ARGUMENTS`, and a
+ * name taken from the environment is given whether or not it is set. A file is read under the same rules as its values.
+ */
+export function readSecretNames(
+  sources: readonly SecretSource[],
+  repoRoot: string,
+): { ok: true; names: string[] } | { ok: false; problem: Problem } {
+  const names = new Set<string>();
+  for (const source of sources) {
+    if (source.kind === 'command') names.add(`command:${source.command.join(' ')}`);
+    else if (source.kind === 'fromEnv') for (const name of source.names) names.add(name);
+    else {
+      const read = readEnvFile(source.path, repoRoot);
+      if (!read.ok) return read;
+      for (const name of Object.keys(read.value)) names.add(name);
+    }
+  }
+  return { ok: true, names: [...names].sort() };
+}
+
+async function readSource(source: SecretSource, repoRoot: string): Promise<Result<Record<string, string>>> {
   switch (source.kind) {
     case 'envFile':
-      return readFile(source.path, repoRoot);
+      return readEnvFile(source.path, repoRoot);
     case 'command':
       return runCommand(source.command, repoRoot);
     case 'fromEnv':
-      return Promise.resolve(takeFromEnv(source.names));
+      return takeFromEnv(source.names);
   }
 }
 
-async function readFile(path: string, repoRoot: string): Promise<Result<Record<string, string>>> {
+function readEnvFile(path: string, repoRoot: string): Result<Record<string, string>> {
   const place = isAbsolute(path) ? path : join(repoRoot, path);
-  const outside = await leadsOutside(path, place, repoRoot);
+  const outside = leadsOutside(path, place, repoRoot);
   if (outside === 'missing') return missingFile(path);
   if (outside === 'yes') {
     return problem('secrets-symlink', `${path} is a link to a file outside its folder`, 'name the file itself', path);
   }
-  // One handle for check and read: what was checked is what is read.
-  const handle = await open(place, constants.O_RDONLY | constants.O_NONBLOCK).catch(
-    (error: NodeJS.ErrnoException) => error.code ?? 'unknown',
-  );
-  if (typeof handle === 'string') {
-    if (handle === 'ENOENT') return missingFile(path);
+  let handle: number;
+  try {
+    // One handle for check and read: what was checked is what is read. Not blocking, should it be a pipe.
+    handle = openSync(place, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch {
     return problem(
       'secrets-unreadable',
-      `${path} could not be opened (${handle})`,
-      'it must belong to the user that runs mmfleet',
+      `${path} could not be opened`,
+      `it must belong to the user that runs mmfleet: chown, then chmod 600 ${path}`,
       path,
     );
   }
   try {
-    const stat = await handle.stat();
+    const stat = fstatSync(handle);
     if (!stat.isFile())
       return problem('secrets-not-a-file', `${path} is not a regular file`, 'name a file of KEY=VALUE lines', path);
     if ((stat.mode & 0o077) !== 0) {
@@ -75,23 +94,22 @@ async function readFile(path: string, repoRoot: string): Promise<Result<Record<s
         'name a file of KEY=VALUE lines',
         path,
       );
-    return parseValues(await handle.readFile('utf8'), path, path);
+    return parseValues(readFileSync(handle, 'utf8'), path, path);
   } catch {
     return problem('secrets-unreadable', `${path} could not be read`, 'check the disk', path);
   } finally {
-    await handle.close();
+    closeSync(handle);
   }
 }
 
 /** Whether a path leads, through links, to another place than it names: a checkout could point anywhere. */
-async function leadsOutside(path: string, place: string, repoRoot: string): Promise<'yes' | 'no' | 'missing'> {
+function leadsOutside(path: string, place: string, repoRoot: string): 'yes' | 'no' | 'missing' {
   try {
-    const real = await realpath(place);
-    const root = await realpath(repoRoot);
+    const real = realpathSync(place);
     const inside = !isAbsolute(path) && !path.startsWith('../');
-    if (inside) return relative(root, real).startsWith('..') ? 'yes' : 'no';
-    const folder = await realpath(join(place, '..'));
-    return relative(folder, real).includes('/') ? 'yes' : 'no';
+    const root = realpathSync(inside ? repoRoot : join(place, '..'));
+    const way = relative(root, real);
+    return way.startsWith('..') || (!inside && way.includes('/')) ? 'yes' : 'no';
   } catch {
     return 'missing';
   }

@@ -1,8 +1,9 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the text is a program of its own
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readSecrets } from '../../src/adapters/secrets.ts';
+import { readSecretNames, readSecrets } from '../../src/adapters/secrets.ts';
 
 const SECRET = 'sEcReT-0123456789';
 let root: string;
@@ -93,4 +94,29 @@ test('names from the own environment', async () => {
   expect(await read(['MMFLEET_TEST_SECRET'])).toEqual({ ok: true, value: { MMFLEET_TEST_SECRET: SECRET } });
   delete process.env['MMFLEET_TEST_SECRET'];
   expect(await read(['MMFLEET_TEST_SECRET'])).toMatchObject({ ok: false, problem: { code: 'secrets-from-env' } });
+});
+
+describe('the names alone', () => {
+  test('come without running a command or needing the environment', () => {
+    const path = put('secrets/names.env', `Z=1\nMM_API_KEY=${SECRET}\n`);
+    const marker = join(root, 'ran');
+    const names = readSecretNames(
+      [
+        { kind: 'envFile', path },
+        { kind: 'command', command: ['touch', marker] },
+        { kind: 'fromEnv', names: ['NOT_SET_HERE'] },
+      ],
+      root,
+    );
+    expect(names).toEqual({ ok: true, names: ['MM_API_KEY', 'NOT_SET_HERE', 'Z', `command:touch ${marker}`] });
+    expect(existsSync(marker)).toBe(false);
+  });
+
+  test('are refused with the file they come from', () => {
+    const path = put('secrets/loose.env', 'A=1', 0o644);
+    expect(readSecretNames([{ kind: 'envFile', path }], root)).toMatchObject({
+      ok: false,
+      problem: { code: 'secrets-open-to-others' },
+    });
+  });
 });
