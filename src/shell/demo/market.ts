@@ -152,7 +152,8 @@ function stepWorld(world: World, params: MarketParams, scenario: Scenario, phase
   const flow: Flow = { informed: 0, buyReachBps: -1, sellReachBps: -1 };
   if (uniform(rng) < (params.informedPerHour * (phase?.informed ?? 1)) / 3600) {
     flow.informed = uniform(rng) < 0.5 ? 1 : -1;
-    world.fairBps += flow.informed * params.jumpBps * (phase?.jump ?? 1) * (0.5 + uniform(rng));
+    world.fairBps +=
+      flow.informed * params.jumpBps * (phase?.jump ?? 1) * (1 + params.jumpWidth * (2 * uniform(rng) - 1));
   }
   const arrival = (params.uninformedPerHour * (phase?.uninformed ?? 1)) / 3600;
   const reach = params.reachBps * (phase?.reach ?? 1);

@@ -17,9 +17,11 @@ export type MarketParams = {
   /** Arrivals of each side; each trades up to an exponential distance from the mid with mean `reachBps`. */
   uninformedPerHour: number;
   reachBps: number;
-  /** Arrivals of both sides together; each knows that the fair price has just jumped by 0.5..1.5 x `jumpBps`. */
+  /** Arrivals of both sides together; each knows that the fair price has just jumped by (1 +- `jumpWidth`) x `jumpBps`. */
   informedPerHour: number;
   jumpBps: number;
+  /** Ratio 0..1. */
+  jumpWidth: number;
   /** What an informed taker must gain at least. */
   takerCostBps: number;
   makerFeeBps: number;
@@ -58,6 +60,7 @@ const COMMON = {
   reachBps: 4.5,
   informedPerHour: 30,
   jumpBps: 4,
+  jumpWidth: 0.5,
   takerCostBps: 0.3,
   makerFeeBps: 0,
   takerFeeBps: 2.5,

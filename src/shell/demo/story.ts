@@ -17,9 +17,9 @@ export type World = {
 
 /** PUMP-USD turns after the quiet hours in which its config is proven; the others stay as they are. */
 export const STORIES = {
-  'too-tight': { phases: [{ fromH: 2, toH: 4.5, informed: 16, jump: 0.85 }], endsParked: false },
+  'too-tight': { phases: [{ fromH: 2, toH: 3.25, uninformed: 0.15, informed: 10, jump: 1.45 }], endsParked: false },
   'dead-market': {
-    phases: [{ fromH: 2, toH: null, uninformed: 0.1, informed: 16, jump: 5, vol: 1.5 }],
+    phases: [{ fromH: 2, toH: null, uninformed: 0.1, informed: 16, jump: 3, vol: 1.5 }],
     endsParked: true,
   },
 } as const satisfies Record<string, { phases: readonly Phase[]; endsParked: boolean }>;
