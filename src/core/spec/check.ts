@@ -17,7 +17,24 @@ export type FleetCheck = {
 
 /** Problems between files; each names its instance. Errors make that instance unusable, warnings do not. */
 export function checkFleet(input: FleetCheck): Problem[] {
-  return [...input.instances.flatMap((instance) => checkInstance(instance, input)), ...hostWarnings(input)];
+  return [
+    ...input.instances.flatMap((instance) => checkInstance(instance, input)),
+    ...shared(
+      input,
+      'spec-shared-env',
+      ['spec', 'baseEnv'],
+      (instance) => instance.baseEnv,
+      'tuning one would tune the other',
+    ),
+    ...shared(
+      input,
+      'spec-shared-journal',
+      ['spec', 'journal', 'path'],
+      (i) => i.journal.path,
+      'their fills would be mixed',
+    ),
+    ...hostWarnings(input),
+  ];
 }
 
 function checkInstance(instance: Instance, input: FleetCheck): Problem[] {
@@ -84,6 +101,31 @@ function secretFiles(instance: Instance, { trackedPaths, place }: FleetCheck): P
         retry: 'stalled' as const,
         file: instance.file,
         ...place?.(instance.name, ['spec', 'secrets', String(index), 'envFile']),
+      },
+    ];
+  });
+}
+
+/** What two instances may not have in common, although their accounts differ. */
+function shared(
+  { instances, place }: FleetCheck,
+  code: string,
+  path: readonly string[],
+  of: (instance: Instance) => string,
+  why: string,
+): Problem[] {
+  return instances.flatMap((instance) => {
+    const other = instances.find((one) => one !== instance && of(one) === of(instance));
+    if (other === undefined) return [];
+    return [
+      {
+        code,
+        message: `${path.join('.')}: ${of(instance)} is that of "${other.name}" as well: ${why}`,
+        hint: 'give each instance its own',
+        retry: 'stalled' as const,
+        instance: instance.name,
+        file: instance.file,
+        ...place?.(instance.name, path),
       },
     ];
   });

@@ -1,4 +1,5 @@
 /** Rules of one instance that a schema cannot say. */
+import { parseIterName } from '../env/iter.ts';
 import { isForbiddenKey, isSecretKey } from '../env/keys.ts';
 import { keyLimits, range } from '../env/validate.ts';
 import { CATALOGUE } from '../tuning/catalogue.ts';
@@ -25,14 +26,26 @@ function flaw(path: string[], text: string, hint: string): Flaw {
 }
 
 function pathFlaws({ baseEnv }: Instance): Flaw[] {
-  if (isInside(baseEnv)) return [];
-  return [
-    flaw(
-      ['spec', 'baseEnv'],
-      'found a path outside the repository, want one inside',
-      'the base env is tracked: move it under fleet/env/',
-    ),
-  ];
+  const path = ['spec', 'baseEnv'];
+  if (!isInside(baseEnv)) {
+    return [
+      flaw(
+        path,
+        'found a path outside the repository, want one inside',
+        'the base env is tracked: move it under fleet/env/',
+      ),
+    ];
+  }
+  const iter = parseIterName(baseEnv);
+  return iter === null
+    ? []
+    : [
+        flaw(
+          path,
+          'found an iter, want the base env',
+          `iters belong to ${iter.basePath.slice(iter.basePath.lastIndexOf('/') + 1)}`,
+        ),
+      ];
 }
 
 function suspendFlaws({ suspend }: Instance): Flaw[] {

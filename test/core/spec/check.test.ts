@@ -75,4 +75,20 @@ describe('rules between files', () => {
       { code: 'spec-no-host', severity: 'warning', instance: 'mon', file: 'fleet/mon.yaml' },
     ]);
   });
+
+  test('two accounts on one market share neither env nor journal', () => {
+    const other = AMZN.replace('name: amzn', 'name: amzn2').replace('market:', 'account: second\n  market:');
+    const { fleet, instances } = parseSpecs([
+      file('fleet.yaml', FLEET),
+      file('amzn.yaml', AMZN),
+      file('amzn2.yaml', other),
+    ]);
+    const problems = checkFleet({ fleet, instances, envs: { [ENV]: GOOD }, trackedPaths: new Set([ENV]) });
+    expect(problems.map((p) => [p.code, p.instance])).toEqual([
+      ['spec-shared-env', 'amzn'],
+      ['spec-shared-env', 'amzn2'],
+      ['spec-shared-journal', 'amzn'],
+      ['spec-shared-journal', 'amzn2'],
+    ]);
+  });
 });

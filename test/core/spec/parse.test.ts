@@ -310,6 +310,11 @@ const BAD: Bad[] = [
     want: { at: '6:12', message: 'spec.baseEnv: found a path outside the repository, want one inside' },
   },
   {
+    name: 'an iter for a base env',
+    given: AMZN.replace('.env.amzn', '.env.amzn.iter003'),
+    want: { at: '6:12', message: 'spec.baseEnv: found an iter, want the base env', hint: /\.env\.amzn/ },
+  },
+  {
     name: 'absolute base env',
     given: AMZN.replace('env/amzn/.env.amzn', '/etc/passwd'),
     want: { at: '6:12', message: 'spec.baseEnv: found a path outside the repository, want one inside' },
