@@ -143,7 +143,7 @@ function readBinding(
   }
   read(GRAMMAR.comment);
   if (read(GRAMMAR.endOfLine) === null) return null;
-  return key === undefined ? 'comment' : { name: key, value, valueStart, valueEnd };
+  return key === undefined ? 'comment' : { name: key.replace(/\r\n?/g, '\n'), value, valueStart, valueEnd };
 }
 
 function readValue(
