@@ -41,7 +41,7 @@ export function learnTemplate(
     source += literal(text.slice(at, member.start));
     const captured = captures(member.key, event.type);
     if (captured) groups.push(member.key);
-    source += captured ? `(${value})` : `(?:${value})`;
+    source += NUMERIC.has(member.key) ? value : `(${captured ? '' : '?:'}${value})`;
     at = member.end;
   }
   source += literal(text.slice(at));
@@ -73,8 +73,9 @@ const TEXT = '"[ !#-\\[\\]-~]*"';
 const NUMBER = '-?(?:0|[1-9]\\d*)(?:\\.\\d+)?(?:[eE][+-]?\\d+)?';
 const SCALAR = `${TEXT}|${NUMBER}|true|false|null`;
 const TIME = '[1-9]\\d{0,11}(?:\\.\\d{1,9})?';
-// Bare numbers only as far as a double holds every digit.
-const DECIMAL = '"-?\\d+(?:\\.\\d+)?(?:[eE][+-]?\\d{1,3})?"|-?(?:0|[1-9]\\d{0,14})(?:\\.\\d+)?';
+const QUOTED_DECIMAL = '-?\\d+(?:\\.\\d+)?(?:[eE][+-]?\\d{1,3})?';
+// Bare numbers only where a double gives back the same text.
+const BARE_DECIMAL = '(?:-?[1-9]\\d{0,8}|0)(?:\\.\\d{0,5}[1-9])?';
 const NESTED = nested(nested(nested(SCALAR)));
 
 /** Arrays and objects of `inner`, each element followed by a comma and another one, or by the end. */
@@ -88,10 +89,20 @@ function valueClass({ key, start, end }: Member, text: string, type: JournalEven
   if (FIXED.has(key)) return literal(text.slice(start, end));
   if (key === 'ts') return TIME;
   const required = type === 'fill' ? ['side', 'price', 'qty'] : type === 'order_placed' ? ['side', 'price'] : [];
-  if (NUMERIC.has(key)) return required.includes(key) ? DECIMAL : `${DECIMAL}|null`;
+  if (NUMERIC.has(key)) {
+    const bare = text[start] !== '"' && text[start] !== 'n';
+    return decimalClass({ bare, required: required.includes(key), captured: captures(key, type) });
+  }
   if (required.includes(key)) return TEXT;
   const first = text[start];
   return first === '{' || first === '[' ? NESTED : SCALAR;
+}
+
+/** One group if captured, without the quotes; it matches nothing for null. */
+function decimalClass({ bare, required, captured }: { bare: boolean; required: boolean; captured: boolean }): string {
+  const open = captured ? '(' : '(?:';
+  const decimal = bare ? `${open}${BARE_DECIMAL})` : `"${open}${QUOTED_DECIMAL})"`;
+  return required ? decimal : `(?:${decimal}|null)`;
 }
 
 const literal = (text: string) => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
@@ -139,8 +150,10 @@ function builderOf(sample: JournalEvent, groups: string[]): (match: RegExpExecAr
   ) as [number, number, number, number];
   const { runId, market } = sample;
 
+  const hasMid = mid !== 0 || mark !== 0;
+  const hasBook = bid !== 0 && ask !== 0;
   const midOfMatch = (m: RegExpExecArray) => {
-    if (mid === 0 && mark === 0 && (bid === 0 || ask === 0)) return null;
+    if (!hasMid) return hasBook ? halfWay(number(m, bid), number(m, ask)) : null;
     return midOf({
       mid: decimalAt(m, mid),
       mark_price: decimalAt(m, mark),
@@ -148,13 +161,7 @@ function builderOf(sample: JournalEvent, groups: string[]): (match: RegExpExecAr
       best_ask: decimalAt(m, ask),
     });
   };
-  const common = (m: RegExpExecArray) => ({
-    ts: Number(m[ts]),
-    runId,
-    market,
-    position: decimalAt(m, position),
-    mid: midOfMatch(m),
-  });
+  // Object literals in full: spreading a common part costs more than the match itself.
   const number = (m: RegExpExecArray, at: number) => toNumber(decimalAt(m, at));
   const integer = (m: RegExpExecArray, at: number) => {
     const value = scalarAt(m, at);
@@ -168,11 +175,15 @@ function builderOf(sample: JournalEvent, groups: string[]): (match: RegExpExecAr
   switch (sample.type) {
     case 'fill':
       return (m) => {
-        const base = common(m);
+        const mid = midOfMatch(m);
         const sideText = text(m, side);
         const fillPrice = decimalAt(m, price) ?? '0';
         return {
-          ...base,
+          ts: Number(m[ts]),
+          runId,
+          market,
+          position: decimalAt(m, position),
+          mid,
           type: 'fill',
           tradeId: idAt(m, tradeId),
           side: sideOf(sideText),
@@ -183,7 +194,7 @@ function builderOf(sample: JournalEvent, groups: string[]): (match: RegExpExecAr
           isTaker: scalarAt(m, isTaker) === true,
           level: integer(m, level),
           edgeBps: number(m, edge),
-          edgeRecomputedBps: edgeOf(sideOf(sideText), Number(fillPrice), base.mid),
+          edgeRecomputedBps: edgeOf(sideOf(sideText), Number(fillPrice), mid),
           bestBid: number(m, bid),
           bestAsk: number(m, ask),
           spreadBps: number(m, spread),
@@ -192,22 +203,47 @@ function builderOf(sample: JournalEvent, groups: string[]): (match: RegExpExecAr
       };
     case 'order_placed':
       return (m) => ({
-        ...common(m),
+        ts: Number(m[ts]),
+        runId,
+        market,
+        position: decimalAt(m, position),
+        mid: midOfMatch(m),
         type: 'order_placed',
         side: sideOf(text(m, side)),
         level: integer(m, level),
         spreadBps: number(m, spread),
       });
     case 'order_cancelled':
-      return (m) => ({ ...common(m), type: 'order_cancelled', reason: text(m, reason) });
+      return (m) => ({
+        ts: Number(m[ts]),
+        runId,
+        market,
+        position: decimalAt(m, position),
+        mid: midOfMatch(m),
+        type: 'order_cancelled',
+        reason: text(m, reason),
+      });
     case 'rejection':
       return (m) => {
         const why = text(m, reason);
-        return { ...common(m), type: 'rejection', reason: why, postOnly: why.toUpperCase().includes('POST_ONLY') };
+        return {
+          ts: Number(m[ts]),
+          runId,
+          market,
+          position: decimalAt(m, position),
+          mid: midOfMatch(m),
+          type: 'rejection',
+          reason: why,
+          postOnly: why.toUpperCase().includes('POST_ONLY'),
+        };
       };
     case 'snapshot':
       return (m) => ({
-        ...common(m),
+        ts: Number(m[ts]),
+        runId,
+        market,
+        position: decimalAt(m, position),
+        mid: midOfMatch(m),
         type: 'snapshot',
         activeOrders: integer(m, orders),
         circuitOpen: scalarAt(m, circuit) === true,
@@ -216,28 +252,42 @@ function builderOf(sample: JournalEvent, groups: string[]): (match: RegExpExecAr
         spreadBps: number(m, spread),
       });
     case 'heartbeat':
-      return (m) => ({ ...common(m), type: 'heartbeat', activeOrders: integer(m, orders) });
+      return (m) => ({
+        ts: Number(m[ts]),
+        runId,
+        market,
+        position: decimalAt(m, position),
+        mid: midOfMatch(m),
+        type: 'heartbeat',
+        activeOrders: integer(m, orders),
+      });
     default: {
       const name = sample.type === 'other' ? sample.name : sample.type;
-      return (m) => ({ ...common(m), type: 'other', name });
+      return (m) => ({
+        ts: Number(m[ts]),
+        runId,
+        market,
+        position: decimalAt(m, position),
+        mid: midOfMatch(m),
+        type: 'other',
+        name,
+      });
     }
   }
 }
 
+const halfWay = (bid: number | null, ask: number | null) => (bid === null || ask === null ? null : (bid + ask) / 2);
+
 /** The decimal text of a group (0: the line has no such key); null for null. Bare numbers as the full parser writes them. */
 function decimalAt(match: RegExpExecArray, group: number): string | null {
-  if (group === 0) return null;
-  const raw = match[group]!;
-  const first = raw.charCodeAt(0);
-  if (first === 34) return raw.slice(1, -1);
-  return first === 110 ? null : String(Number(raw));
+  return group === 0 ? null : (match[group] ?? null);
 }
 
 function scalarAt(match: RegExpExecArray, group: number): string | number | boolean | null {
   if (group === 0) return null;
   const raw = match[group]!;
   const first = raw.charCodeAt(0);
-  if (first === 34) return raw.slice(1, -1);
+  if (first === 34) return own(raw.slice(1, -1));
   if (first === 110) return null;
   if (first === 116) return true;
   return first === 102 ? false : Number(raw);
@@ -249,5 +299,10 @@ function idAt(match: RegExpExecArray, group: number): string {
   const value = scalarAt(match, group);
   if (typeof value === 'string') return value;
   if (typeof value !== 'number') return '';
-  return Number.isSafeInteger(value) ? String(value) : raw;
+  return Number.isSafeInteger(value) ? String(value) : own(raw);
+}
+
+/** A part of a long text keeps all of it in memory; a copy does not. Short parts are copies already. */
+function own(text: string): string {
+  return text.length < 13 ? text : Buffer.from(text, 'latin1').toString('latin1');
 }

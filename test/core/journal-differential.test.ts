@@ -1,0 +1,143 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { JournalAnalysis } from '../../src/core/journal/analysis.ts';
+import { LineScanner, type LineSink, type ScanMode } from '../../src/core/journal/scan.ts';
+import type { JournalEvent } from '../../src/core/journal/types.ts';
+import { journalLines, type Layout, random } from '../support/journal-generator.ts';
+
+const OPTIONS = { lastFills: 20, assumedFeeBps: 1 };
+
+/** Everything a reading of these bytes gives: its events (idle ones left out), bad lines and the report. */
+function read(bytes: Buffer, mode: ScanMode) {
+  const analysis = new JournalAnalysis(OPTIONS);
+  const events: (JournalEvent & { schema: string })[] = [];
+  const bad: string[] = [];
+  const sink: LineSink = {
+    event: (event, schema) => {
+      if (event.type !== 'other' || event.name !== 'reprice_decision') events.push({ ...event, schema });
+      analysis.add(event, schema);
+    },
+    skip: (lines, schema) => analysis.skip(lines, schema),
+    bad: (line, reason) => {
+      bad.push(`${line} ${reason}`);
+      analysis.bad({ file: 'j', line, reason });
+    },
+  };
+  const scanner = new LineScanner(sink, mode);
+  const end = bytes.lastIndexOf(10) + 1;
+  scanner.scan(bytes, 0, end);
+  scanner.scanTail(bytes.subarray(end));
+  const { reading, ...report } = analysis.finish({ market: 'm', files: [], bytes: 0, fullyParsedLines: 0 });
+  return { events, bad, report, line: scanner.line, fullyParsed: scanner.fullyParsedLines };
+}
+
+/** The same by both ways; gives back the quick one. */
+function same(text: string | Buffer) {
+  const bytes = Buffer.from(text as string);
+  const [quick, full] = [read(bytes, 'templates'), read(bytes, 'full')];
+  expect(quick.bad).toEqual(full.bad);
+  expect(quick.events).toEqual(full.events);
+  expect(quick.report).toEqual(full.report);
+  expect(quick.line).toBe(full.line);
+  return quick;
+}
+
+const lines = (seed: number, count: number, layout?: Layout) => {
+  const source = journalLines(seed, layout);
+  return Array.from({ length: count }, () => source.next().value as string);
+};
+
+/** Ways in which a line goes wrong or strange; `at` 0..1 is a place in it. */
+const DAMAGE: ((line: string, at: number, other: string) => string | Buffer)[] = [
+  (line, at) => line.slice(0, Math.floor(at * line.length)),
+  (line, at, other) => line.slice(0, Math.floor(at * line.length)) + other,
+  (line, _, other) => line + other,
+  (line, _, other) => `${line} ${other}`,
+  (line) => `${line}\r`,
+  (line) => ` ${line} `,
+  (line, at) => line.replace(/"(-?\d+\.\d+)"/g, (all, n) => (at < 0.3 ? n : at < 0.6 ? `"${n}E-2"` : all)),
+  (line) => line.replace(/"spread_bps": "[^"]*"/, '"spread_bps": NaN'),
+  (line) => line.replace(/"spread_bps": "[^"]*"/, '"spread_bps": "NaN"'),
+  (line) => line.replace(/"spread_bps": "[^"]*"/, '"spread_bps": true'),
+  (line) => line.replace(/"spread_bps": "[^"]*"/, '"spread_bps": null'),
+  (line) => line.replace(/"price": "[^"]*"/, '"price": null'),
+  (line) => line.replace(/"side": "[^"]*"/, '"side": "OrderSide.BUY"'),
+  (line) => line.replace(/"side": "[^"]*"/, '"side": "B\\"type\\": \\"fill\\"Y"'),
+  (line) => line.replace(/"ts": [\d.]+/, '"ts": 1e999'),
+  (line) => line.replace(/"ts": ([\d.]+)/, '"ts": 0$1'),
+  (line) => line.replace('"seq"', '"type": "fill", "seq"'),
+  (line) => line.replace('"seq"', '"ts": 5, "seq"'),
+  (line) => line.replace('"seq"', '"nested": {"type": "fill", "a": [1, {"b": "}{\\""}]}, "seq"'),
+  (line) => line.replace(/"run_id": "[^"]*"/, '"run_id": "other"'),
+  (line) => line.replace('"schema_version": 2', '"schema_version": 1'),
+  (line) => line.replace('"schema_version": 2, ', ''),
+  (line) => line.replace('"type"', '"kind"'),
+  (line) => line.replace('USD', 'US\u00c9'),
+  (line, at) => {
+    const bytes = Buffer.from(line);
+    bytes[Math.floor(at * (bytes.length - 1))] = [0xff, 0x00, 0x0b, 0x22, 0x7b, 0x5c][Math.floor(at * 6)]!;
+    return bytes;
+  },
+  () => '',
+  () => '   \t',
+  () => '[1, 2]',
+];
+
+function damaged(seed: number, layout: Layout, share: number): Buffer {
+  const rnd = random(seed ^ 0x5bd1e995);
+  const source = lines(seed, 300, layout);
+  const parts: Buffer[] = [];
+  for (const line of source) {
+    const broken = rnd() < share ? DAMAGE[Math.floor(rnd() * DAMAGE.length)]!(line, rnd(), source[7]!) : line;
+    parts.push(Buffer.from(broken as string), Buffer.from('\n'));
+  }
+  if (rnd() < 0.5) parts.push(Buffer.from(source[9]!.slice(0, Math.floor(rnd() * 300))));
+  return Buffer.concat(parts);
+}
+
+describe('learned line patterns give what the full parser gives', () => {
+  test.each<Layout>(['default', 'compact', 'shuffled'])('on damaged journals, %s layout', (layout) => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1e9 }), fc.constantFrom(0, 0.03, 0.3), (seed, share) => {
+        same(damaged(seed, layout, share));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('each kind of damage on each kind of line', () => {
+    const source = lines(3, 400);
+    const sound = source.slice(0, 200);
+    for (const damage of DAMAGE) {
+      const parts = source.slice(200).flatMap((line) => [Buffer.from(damage(line, 0.5, source[5]!) as string), '\n']);
+      same(Buffer.concat([`${sound.join('\n')}\n`, ...parts].map((part) => Buffer.from(part as string))));
+    }
+  });
+
+  test('the patterns take nearly all lines of a sound journal, whatever its spacing', () => {
+    for (const layout of ['default', 'compact'] as const) {
+      expect(same(`${lines(1, 3000, layout).join('\n')}\n`).fullyParsed).toBeLessThan(30);
+    }
+  });
+
+  test('a very long line between others', () => {
+    const source = lines(2, 40);
+    const long = `{"ts": 1771200000.5, "type": "error", "message": "${'x'.repeat(10 * 1024 * 1024)}"}`;
+    const { report } = same(`${[...source, long, ...source].join('\n')}\n`);
+    expect(report.counts.events).toBe(81);
+  });
+
+  test('a file without any type', () => {
+    const { report } = same(`${'{"ts": 1, "x": "y"}\n'.repeat(2000)}`);
+    expect(report.counts).toMatchObject({ events: 0, badLines: 2000, lines: 2000 });
+  });
+
+  test('ids past 2^53 keep every digit', () => {
+    const ids = ['1784963886257016900', '1784963886257016901'];
+    const fill = lines(1, 400).find((line) => line.includes('"fill"'))!;
+    const text = ids.map((id) => fill.replace(/"trade_id": \d+/, `"trade_id": ${id}`)).join('\n');
+    const { events, report } = same(`${text}\n`);
+    expect(events.map((event) => event.type === 'fill' && event.tradeId)).toEqual(ids);
+    expect(report.counts.duplicateFills).toBe(0);
+  });
+});
