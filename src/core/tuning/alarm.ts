@@ -1,7 +1,6 @@
 import type { Alarm } from '../health/run.ts';
 import type { SignalName } from '../spec/types.ts';
 import {
-  actedOn,
   type Candidate,
   countSince,
   DAY_S,
@@ -24,9 +23,9 @@ const TREND_MARKOUT_BPS = 0.5;
 const SIGNAL_ORDER: readonly SignalName[] = ['burst', 'fast', 'slow', 'alert'];
 
 /** The hard limit that was broken, if one was. */
-export function hardCandidate({ run, memory }: TuningContext): Candidate | null {
+export function hardCandidate({ run }: TuningContext): Candidate | null {
   const { hardStop } = run;
-  if (hardStop === null || actedOn(memory, hardStop.at)) return null;
+  if (hardStop === null) return null;
   const { limit, at, value, limitValue, n } = hardStop;
   const trigger: Trigger = { by: limit, metric: limit, value, limit: limitValue, n, looks: null };
   return { kind: 'stop', at, trigger, message: `Hard limit ${limit}: ${shown(value)}, limit ${shown(limitValue)}.` };
@@ -34,9 +33,9 @@ export function hardCandidate({ run, memory }: TuningContext): Candidate | null 
 
 /** The first alarm of the run that may be acted on. */
 export function actionableAlarm(context: TuningContext): Alarm | null {
-  const alarms = SIGNAL_ORDER.flatMap((name) => context.run.alarms[name] ?? [])
-    .filter((alarm) => alarm.signal !== 'alert' || alertActive(context, alarm.at))
-    .filter((alarm) => !actedOn(context.memory, alarm.at));
+  const alarms = SIGNAL_ORDER.flatMap((name) => context.run.alarms[name] ?? []).filter(
+    (alarm) => alarm.signal !== 'alert' || alertActive(context, alarm.at),
+  );
   return alarms.sort((a, b) => a.at - b.at)[0] ?? null;
 }
 

@@ -25,10 +25,13 @@ export type Candidate = Exclude<TuningDecision, { kind: 'none' }>;
 
 export const DAY_S = 86_400;
 
-/** Something was done about this instance at or after that moment: what was found before is settled. */
-export function actedOn(memory: TuningMemory, at: number): boolean {
+/**
+ * Something was done about this instance during this run, so all that it shows is settled: the next run is another config, or
+ * the same one after a park.
+ */
+export function settledRun(memory: TuningMemory, run: RunState): boolean {
   const last = lastActAt(memory);
-  return last !== null && at <= last;
+  return last !== null && run.startTs !== null && run.startTs <= last && last <= run.latest;
 }
 
 /** The trial that the running iter is, if it still is one at that time. */

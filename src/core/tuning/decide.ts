@@ -5,7 +5,7 @@ import { signalStats } from '../health/signal.ts';
 import type { Health, PlanReason } from '../plan/types.ts';
 import type { HealthPolicy, TuningPolicy } from '../spec/types.ts';
 import { actionableAlarm, alarmCandidate, alertActive, hardCandidate } from './alarm.ts';
-import type { Candidate, TuningContext } from './context.ts';
+import { type Candidate, settledRun, type TuningContext } from './context.ts';
 import { type HygieneState, hygieneState } from './hygiene.ts';
 import { recoverCandidate } from './recover.ts';
 import type { EnvValues, TuningDecision, TuningMemory, VerdictDecision, WhyRow } from './types.ts';
@@ -57,8 +57,9 @@ export function decide(input: DecideInput): Decided {
   const { values, baseValues, iter, iterValues } = input;
   const context: TuningContext = { memory, run, health, tuning, values, baseValues, currentIter: iter, iterValues };
   const dataAgeMs = input.dataAgeMs ?? null;
-  const hygiene = hygieneState(context);
-  const log = decisionLog(context, hygiene);
+  const settled = settledRun(memory, run);
+  const hygiene: HygieneState = settled ? { state: 'none' } : hygieneState(context);
+  const log = settled ? [] : decisionLog(context, hygiene);
   const state = healthOf(context, log, dataAgeMs);
   const decision = chosen(context, log, hygiene, dataAgeMs);
   const changing = decision.kind === 'tune' || decision.kind === 'recover' || decision.kind === 'undo';
@@ -123,6 +124,7 @@ function chosen(
     return none('memory-incomplete', `${memory.incompleteReason ?? 'unknown'}; release starts anew`);
   if (age.breach) return none('journal-stale', `no journal line for ${Math.round(age.value!)} s`);
   if (last !== undefined) return last;
+  if (settledRun(memory, run)) return none('guard', 'this run has been acted on; the next one collects anew');
   const collecting = run.now < run.since + health.cooldownMs / 1000;
   if (run.gap !== null && (collecting || !wholeWindow(run))) return none('journal-gap', `${run.gap}: collecting anew`);
   if (collecting) return none('cooldown', 'collecting after the start');

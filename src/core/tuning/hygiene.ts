@@ -1,7 +1,7 @@
 import { firstHeld } from '../health/episodes.ts';
 import { limitThreshold } from '../health/limits.ts';
 import type { LimitName } from '../spec/types.ts';
-import { actedOn, type Candidate, DAY_S, provenAt, stepInput, type TuningContext } from './context.ts';
+import { type Candidate, DAY_S, provenAt, stepInput, type TuningContext } from './context.ts';
 import { type StepChoice, takeStep } from './step-values.ts';
 import { STEPS, type StepName } from './steps.ts';
 import { shown, stepText } from './words.ts';
@@ -71,7 +71,7 @@ function dueStep(context: TuningContext, limit: LimitName): Due | Blocked | null
   const gates = [gate.from, ...memory.forgotten.map((step) => step.until).filter((until) => until > gate.from)];
   for (const from of gates.sort((a, b) => a - b)) {
     const held = firstHeld(episodes, () => from, run.latest);
-    if (held === null || actedOn(memory, held.at)) continue;
+    if (held === null) continue;
     const choice = takeStep(name, stepInput(context, { at: held.at, factor: HYGIENE_FACTOR, halfSpreadBps: null }));
     const { value, n, excess } = held.episode;
     if (choice.taken) return { limit, at: held.at, value, n, excess, choice };

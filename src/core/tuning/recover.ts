@@ -1,6 +1,6 @@
 import { firstHeld } from '../health/episodes.ts';
 import type { Change } from '../trail/types.ts';
-import { actedOn, type Candidate, DAY_S, forgottenUntil, quietSince, type TuningContext } from './context.ts';
+import { type Candidate, DAY_S, forgottenUntil, quietSince, type TuningContext } from './context.ts';
 import { restoreValues } from './restore.ts';
 import { tunableKey } from './step-values.ts';
 import type { Rung } from './types.ts';
@@ -17,7 +17,7 @@ export function recoverCandidate(context: TuningContext): Candidate | null {
   if (typeof gate === 'string' || context.currentIter === null) return null;
   const { run, memory } = context;
   const held = firstHeld(run.earning, ({ since }) => Math.max(gate.from, since + RECOVER_SPACING_S), run.latest);
-  if (held === null || actedOn(memory, held.at)) return null;
+  if (held === null) return null;
   const { slow } = context.health.signals;
   const { value, n } = held.episode;
   const quiet = hoursText(held.at - quietSince(memory));

@@ -85,8 +85,8 @@ export function boundsOf(
 ): { min: Decimal | null; max: Decimal | null; exclusiveMin: boolean } {
   const info = tunableKey(key, policy);
   const given = policy.bounds[key];
-  const min = pick(decimalOf(given?.min ?? info?.min), decimalOf(info?.hardMin), Decimal.max);
-  const max = pick(decimalOf(given?.max ?? info?.max), decimalOf(info?.hardMax), Decimal.min);
+  const min = stricter(decimalOf(given?.min ?? info?.min), decimalOf(info?.hardMin), 'min');
+  const max = stricter(decimalOf(given?.max ?? info?.max), decimalOf(info?.hardMax), 'max');
   const atHardMin = min !== null && info?.hardMin != null && min.eq(info.hardMin);
   return { min, max, exclusiveMin: info?.exclusiveMin === true && atHardMin };
 }
@@ -260,7 +260,8 @@ function inside(value: Decimal, key: string, input: StepInput): boolean {
   return min === null || (exclusiveMin ? value.gt(min) : value.gte(min));
 }
 
-function pick(a: Decimal | null, b: Decimal | null, stricter: (a: Decimal, b: Decimal) => Decimal): Decimal | null {
-  if (a === null) return b;
-  return b === null ? a : stricter(a, b);
+/** The stricter of two bounds, either of which may be open. */
+function stricter(a: Decimal | null, b: Decimal | null, side: 'min' | 'max'): Decimal | null {
+  if (a === null || b === null) return a ?? b;
+  return a.gt(b) === (side === 'min') ? a : b;
 }
