@@ -88,8 +88,8 @@ const PLAIN_WORD = /^[^\s"\\\u0000-\u0020\u007f-\uffff]+$/;
 function valueText(value: string): string {
   if (PLAIN_WORD.test(value) && value !== 'absent' && value !== '->') return value;
   // JSON leaves some line and format characters as they are; a trailer must stay one line of plain ASCII.
-  const escape = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return JSON.stringify(value).replace(/[\u007f-\uffff]/g, escape);
+  const coded = (c: string) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(value).replace(/[\u007f-\uffff]/g, coded);
 }
 
 function parseValue(text: string): string | undefined {

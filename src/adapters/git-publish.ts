@@ -1,0 +1,150 @@
+/** Push, and the loop around it: commits built on a head, one push, and again on the new head when somebody was faster. */
+import { fail, ok, type Problem, type Result } from '../core/problem.ts';
+import { headOf, isAncestor, type Repo } from './git.ts';
+import { type CommitPlan, type Committed, commitAll, type Person } from './git-commit.ts';
+import { runGit } from './git-run.ts';
+import { hasRemote, listRemote, network, rememberRemote, type SyncOptions, syncRemote } from './git-sync.ts';
+
+/** `rejected`: somebody else's commit is there; `refused`: the remote said no to ours; `away`: it did not answer. */
+export type PushEnd = 'pushed' | 'rejected' | 'away' | 'refused';
+
+/** Pushes HEAD, never forced. What happened is told only by reading the remote's branch back. */
+export async function push(
+  repo: Repo,
+  options: Pick<SyncOptions, 'remote' | 'branch' | 'timeoutMs'>,
+): Promise<Result<PushEnd>> {
+  const head = await headOf(repo);
+  if (!head.ok) return head;
+  const refspec = `${head.value}:refs/heads/${options.branch}`;
+  const args = [
+    'push',
+    '--quiet',
+    '--no-verify',
+    '--no-follow-tags',
+    '--recurse-submodules=no',
+    '--end-of-options',
+    options.remote,
+    refspec,
+  ];
+  await runGit({ ...network(repo, options), args });
+  const there = await listRemote(repo, options);
+  if (there === 'away') return ok('away');
+  if (there !== null && there === head.value) {
+    await rememberRemote(repo, options.remote, options.branch, there);
+    return ok('pushed');
+  }
+  // Ours would still have been a fast-forward: nobody was faster, the remote does not want it.
+  const wouldFit = there === null || (await isAncestor(repo, there, head.value ?? ''));
+  return ok(wouldFit ? 'refused' : 'rejected');
+}
+
+export type PublishOptions = {
+  remote: string;
+  branch: string;
+  /** false: commits stay local. */
+  push: boolean;
+  /** Author of plans that name none: the fleet's, or the person who gave the command. */
+  author: Person;
+  /** The fleet's author; its e-mail marks commits as ours. */
+  committer: Person;
+  secrets: readonly string[];
+  signing?: { format: 'ssh'; key: string } | null;
+  clock: { nowMs(): number; sleep(ms: number, signal?: AbortSignal): Promise<void> };
+  /** 0..1, spreads the waits of two that collide. */
+  random?: () => number;
+  /** Pushes before giving up; default 6. */
+  tries?: number;
+  timeoutMs?: number;
+  /** What to commit on this head; asked again for each new head. `at` is journal time in Unix seconds. */
+  build: (head: string) => Promise<Result<PublishPlan[]>>;
+};
+
+export type PublishPlan = Pick<CommitPlan, 'files' | 'message'> & { at: number | null; author?: Person };
+
+/**
+ * Subjects of the commits that landed, oldest first; empty: nothing to commit. Problems: those of a commit,
+ * `git-diverged`, `git-push-lost` (the race was lost `tries` times), `git-push-refused` (both: nothing of ours stays
+ * behind), `git-remote-away` (the commits stay, unpushed, and go out with the next publish).
+ */
+export async function publish(repo: Repo, options: PublishOptions): Promise<Result<string[]>> {
+  const pushes = options.push && (await hasRemote(repo, options.remote));
+  const tries = options.tries ?? 6;
+  const sync = {
+    remote: options.remote,
+    branch: options.branch,
+    ourEmail: options.committer.email,
+    ...timeoutOf(options),
+  };
+  let unconfirmed: Committed[] = [];
+  for (let attempt = 1; ; attempt++) {
+    const made = await commitPlans(repo, options);
+    if (!made.ok) return made;
+    const committed = [...unconfirmed, ...made.value];
+    if (!pushes || (made.value.length === 0 && !(await hasUnpushed(repo, sync)))) return ok(subjects(committed));
+    const pushed = await push(repo, sync);
+    if (!pushed.ok) return pushed;
+    if (pushed.value === 'pushed') return ok(subjects(committed));
+    if (pushed.value === 'away')
+      return fail(problem('git-remote-away', `${options.remote}: did not answer; commits stay unpushed`));
+
+    const synced = await syncRemote(repo, { ...sync, leftovers: 'drop' });
+    if (!synced.ok) return synced;
+    if (synced.value.remote === 'away')
+      return fail(problem('git-remote-away', `${options.remote}: did not answer; commits stay unpushed`));
+    if (pushed.value === 'refused') {
+      return fail(problem('git-push-refused', `${options.remote}: refused the commits (a hook or a protected branch)`));
+    }
+    if (attempt === tries)
+      return fail(problem('git-push-lost', `${options.branch}: lost the push race ${tries} times`));
+    // Somebody may have built on our push before we read it back: those commits have landed and are not made again.
+    unconfirmed = await landed(repo, committed, synced.value.head);
+    const ceilingMs = Math.min(2000, 50 * 2 ** attempt);
+    await options.clock.sleep(Math.round(ceilingMs * (options.random ?? Math.random)()));
+  }
+}
+
+async function commitPlans(repo: Repo, options: PublishOptions): Promise<Result<Committed[]>> {
+  const head = await headOf(repo);
+  if (!head.ok) return head;
+  if (head.value === null)
+    return fail({ code: 'git-unborn', message: 'the branch has no commit yet', retry: 'stalled' });
+  const built = await options.build(head.value);
+  if (!built.ok) return built;
+  const plans = built.value.map(({ files, message, at, author }) => ({
+    files,
+    message,
+    author: author ?? options.author,
+    authorTs: at,
+  }));
+  return commitAll(repo, plans, {
+    committer: { name: 'mmfleet', email: options.committer.email },
+    secrets: options.secrets.map((value) => ({ key: 'a secret key', value })),
+    nowTs: options.clock.nowMs() / 1000,
+    signing: options.signing ?? null,
+  });
+}
+
+async function landed(repo: Repo, committed: Committed[], head: string): Promise<Committed[]> {
+  const kept: Committed[] = [];
+  for (const each of committed) if (await isAncestor(repo, each.commit, head)) kept.push(each);
+  return kept;
+}
+
+async function hasUnpushed(
+  repo: Repo,
+  options: Pick<SyncOptions, 'remote' | 'branch' | 'timeoutMs'>,
+): Promise<boolean> {
+  const head = await headOf(repo);
+  const there = await listRemote(repo, options);
+  return head.ok && head.value !== null && there !== 'away' && there !== head.value;
+}
+
+const subjects = (committed: Committed[]): string[] => committed.map(({ plan }) => plan.message.split('\n')[0] ?? '');
+
+const timeoutOf = (options: PublishOptions) =>
+  options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs };
+
+function problem(code: string, message: string): Problem {
+  const hint = code === 'git-push-refused' ? "look at the remote's hooks and branch protection" : 'run it again';
+  return { code, message, hint, retry: code === 'git-push-refused' ? 'stalled' : 'backoff' };
+}

@@ -1,0 +1,216 @@
+/** Fetch and fast-forward, and what to do with commits of ours that never reached the remote. */
+import { fail, ok, type Problem, type Result } from '../core/problem.ts';
+import { headOf, isAncestor, type Repo, resolveCommit } from './git.ts';
+import { importCommits, type Replay } from './git-commit.ts';
+import { blobsAt, healMove, moveHead, pathsBetween } from './git-move.ts';
+import { gitText, runGit } from './git-run.ts';
+
+export type SyncOptions = {
+  remote: string;
+  branch: string;
+  /** The fleet's author e-mail: commits with it as committer are ours to move. */
+  ourEmail: string;
+  /** What becomes of our unpushed commits when the remote went on: put on top (default), or dropped to be recomputed. */
+  leftovers?: 'rebase' | 'drop';
+  timeoutMs?: number;
+};
+
+export type Synced = {
+  /** `none`: no such remote is configured; `away`: it did not answer, the last good revision stays. */
+  remote: 'none' | 'ok' | 'away';
+  head: string;
+  /** What a person should know: the remote away, unpushed commits dropped. */
+  notes: Problem[];
+};
+
+/**
+ * Brings HEAD to the remote's branch. Problems (nothing was touched): `git-diverged` (a person's commits on both sides,
+ * or the remote's history was rewritten), `git-dirty-path` (a local edit stands in the way).
+ */
+export async function syncRemote(repo: Repo, options: SyncOptions): Promise<Result<Synced>> {
+  const healed = await healMove(repo);
+  if (!healed.ok) return healed;
+  const head = await headOf(repo);
+  if (!head.ok) return head;
+  if (head.value === null)
+    return fail({ code: 'git-unborn', message: 'the branch has no commit yet', retry: 'stalled' });
+  const here = head.value;
+  if (!(await hasRemote(repo, options.remote))) return ok({ remote: 'none', head: here, notes: [] });
+
+  const listed = await listRemote(repo, options);
+  if (listed === 'away') return ok({ remote: 'away', head: here, notes: [away(options)] });
+  const seen = await remoteHead(repo, options.remote, options.branch);
+  if (listed === null) {
+    return seen === null ? ok({ remote: 'ok', head: here, notes: [] }) : fail(diverged(options, 'its branch is gone'));
+  }
+  if (listed !== here && !(await fetchCommit(repo, options, listed))) {
+    return ok({ remote: 'away', head: here, notes: [away(options)] });
+  }
+  return settle(repo, options, { here, there: listed, seen });
+}
+
+/** The remote branch's commit as we last saw it accepted; null: never. No network. */
+export async function remoteHead(repo: Repo, remote: string, branch: string): Promise<string | null> {
+  return resolveCommit(repo, seenRef(remote, branch));
+}
+
+/** Remembers what the remote's branch is known to hold. */
+export async function rememberRemote(repo: Repo, remote: string, branch: string, commit: string): Promise<void> {
+  await runGit({ cwd: repo.root, args: ['update-ref', seenRef(remote, branch), commit] });
+}
+
+/** The remote branch's commit read now; null: no such branch; `away`: no answer in time. */
+export async function listRemote(
+  repo: Repo,
+  options: Pick<SyncOptions, 'remote' | 'branch' | 'timeoutMs'>,
+): Promise<string | null | 'away'> {
+  const ref = `refs/heads/${options.branch}`;
+  const end = await runGit({ ...network(repo, options), args: ['ls-remote', '--end-of-options', options.remote, ref] });
+  if (end.code !== 0) return 'away';
+  for (const line of end.stdout.toString('utf8').split('\n')) {
+    const [id = '', name] = line.split('\t');
+    if (name === ref && /^[0-9a-f]{40,64}$/.test(id)) return id;
+  }
+  return null;
+}
+
+/** Whether a remote of this name is configured. */
+export async function hasRemote(repo: Repo, remote: string): Promise<boolean> {
+  const end = await runGit({ cwd: repo.root, args: ['config', '--get', `remote.${remote}.url`] });
+  return end.code === 0;
+}
+
+/** Options of a command that talks to the remote: bounded, and never a prompt. */
+export function network(repo: Repo, options: Pick<SyncOptions, 'timeoutMs'>) {
+  const env = { GIT_SSH_COMMAND: repo.sshCommand };
+  return { cwd: repo.root, env, timeoutMs: options.timeoutMs ?? NETWORK_TIMEOUT_MS };
+}
+
+const NETWORK_TIMEOUT_MS = 30_000;
+
+/** Ours alone: a person's fetch does not move it, so a rewritten history is noticed. */
+const seenRef = (remote: string, branch: string): string => `refs/mmfleet/remotes/${remote}/${branch}`;
+
+async function fetchCommit(repo: Repo, options: SyncOptions, commit: string): Promise<boolean> {
+  if ((await resolveCommit(repo, commit)) !== null) return true;
+  const refspec = `+refs/heads/${options.branch}:refs/remotes/${options.remote}/${options.branch}`;
+  const args = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--end-of-options', options.remote, refspec];
+  const end = await runGit({ ...network(repo, options), args });
+  return end.code === 0 && (await resolveCommit(repo, commit)) !== null;
+}
+
+type Tips = { here: string; there: string; seen: string | null };
+
+async function settle(repo: Repo, options: SyncOptions, tips: Tips): Promise<Result<Synced>> {
+  const { here, there, seen } = tips;
+  const done = async (head: string, notes: Problem[] = []): Promise<Result<Synced>> => {
+    await rememberRemote(repo, options.remote, options.branch, there);
+    return ok({ remote: 'ok', head, notes });
+  };
+  if (await isAncestor(repo, here, there)) {
+    const moved = await moveHead(repo, { from: here, to: there, why: 'fast-forward' });
+    return moved.ok ? done(there) : moved;
+  }
+  // What the remote once had and no longer has was taken away by a person: putting it back would undo their work.
+  if (seen !== null && !(await isAncestor(repo, seen, there)))
+    return fail(diverged(options, 'its history was rewritten'));
+  const ahead = await isAncestor(repo, there, here);
+  if (ahead && options.leftovers !== 'drop') return done(here);
+
+  const local = await localCommits(repo, tips, options.ourEmail);
+  if (!local.ok) return local;
+  if (local.value === null) {
+    // A person's own commits that are merely not pushed yet are theirs to push; on both sides they are theirs to join.
+    return ahead ? done(here) : fail(diverged(options, 'and here are commits that are not on it'));
+  }
+  const target = options.leftovers === 'drop' ? null : await replayed(repo, tips, local.value, options);
+  if (target !== null && !target.ok) return target;
+  const moved = await moveHead(repo, { from: here, to: target?.value ?? there, why: 'on top of the remote' });
+  if (!moved.ok) return moved;
+  const dropped = target === null || target.value !== null ? [] : [droppedNote(local.value.length)];
+  return done(target?.value ?? there, dropped);
+}
+
+/** Commits of `here` that are not in `there`, oldest first; null: some are not ours, or are merges. */
+async function localCommits(
+  repo: Repo,
+  { here, there }: Tips,
+  ourEmail: string,
+): Promise<Result<LocalCommit[] | null>> {
+  const format = '--format=%H%x00%P%x00%an%x00%ae%x00%at%x00%ce%x00%ct%x00%B%x00';
+  const args = [
+    'log',
+    '-z',
+    '--reverse',
+    '--topo-order',
+    '--no-show-signature',
+    '--no-mailmap',
+    '--encoding=UTF-8',
+    format,
+  ];
+  const log = await gitText({ cwd: repo.root, args: [...args, `${there}..${here}`, '--'] });
+  if (!log.ok) return log;
+  const words = log.value.split('\0');
+  const commits: LocalCommit[] = [];
+  for (let i = 0; i + 8 < words.length; i += 9) {
+    const [commit = '', parent = '', name = '', email = '', at = '', committer = '', ct = '', message = ''] =
+      words.slice(i, i + 8);
+    if (committer !== ourEmail || parent.includes(' ')) return ok(null);
+    commits.push({ commit, parent, author: { name, email }, authorTs: Number(at), committerTs: Number(ct), message });
+  }
+  return ok(commits);
+}
+
+type LocalCommit = Omit<Replay, 'files'> & { commit: string; parent: string; committerTs: number };
+
+/** Our commits on top of `there`, path by path; null: a path of theirs was changed on both sides. */
+async function replayed(
+  repo: Repo,
+  { here, there }: Tips,
+  local: LocalCommit[],
+  options: SyncOptions,
+): Promise<Result<string | null>> {
+  const base = await gitText({ cwd: repo.root, args: ['merge-base', here, there] });
+  if (!base.ok) return base;
+  const replays: Replay[] = [];
+  for (const each of local) {
+    const moved = await pathsBetween(repo, each.parent, each.commit);
+    if (!moved.ok) return moved;
+    const files = moved.value.map(({ path, toBlob, mode }) => ({ path, blob: toBlob, mode }));
+    replays.push({ files, message: each.message, author: each.author, authorTs: each.authorTs });
+  }
+  const paths = [...new Set(replays.flatMap((replay) => replay.files.map((file) => file.path)))];
+  const [before, after] = [await blobsAt(repo, base.value.trim(), paths), await blobsAt(repo, there, paths)];
+  if (!before.ok) return before;
+  if (!after.ok) return after;
+  if (paths.some((path) => before.value.get(path) !== after.value.get(path))) return ok(null);
+  const committer = { name: 'mmfleet', email: options.ourEmail };
+  const imported = await importCommits(repo, there, replays, { committer, nowTs: local.at(-1)?.committerTs ?? 0 });
+  return imported.ok ? ok(imported.value.at(-1) ?? null) : imported;
+}
+
+function away(options: SyncOptions): Problem {
+  return {
+    code: 'git-remote-away',
+    message: `${options.remote}: did not answer; the last good revision stays`,
+    hint: `git ls-remote ${options.remote}`,
+    retry: 'backoff',
+  };
+}
+
+function diverged(options: SyncOptions, what: string): Problem {
+  return {
+    code: 'git-diverged',
+    message: `${options.remote}/${options.branch}: ${what}; nothing was touched`,
+    hint: `git fetch ${options.remote}, then merge or git reset --keep ${options.remote}/${options.branch}`,
+    retry: 'stalled',
+  };
+}
+
+function droppedNote(count: number): Problem {
+  return {
+    code: 'git-leftovers-dropped',
+    message: `${count} unpushed commits of mmfleet no longer fit the remote; they are dropped and decided again`,
+    retry: 'backoff',
+  };
+}

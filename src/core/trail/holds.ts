@@ -1,0 +1,107 @@
+/** `fleet/holds.yaml`: latched holds and parks. Machine-owned: comments and unknown fields are not kept. */
+import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify } from 'yaml';
+import type { Problem } from '../problem.ts';
+import { oneLine } from './text.ts';
+import type { Hold } from './types.ts';
+
+/** Every readable entry; each other one is a problem with its place. Empty text: no holds. */
+export function parseHolds(text: string, file: string): { holds: Hold[]; problems: Problem[] } {
+  if (text.trim() === '') return { holds: [], problems: [] };
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, schema: 'core', uniqueKeys: true });
+  const problemAt = (offset: number, message: string): Problem => {
+    const { line, col } = lines.linePos(offset);
+    const sourceLine = text.split(/\r?\n/)[line - 1] ?? '';
+    return { code: 'holds-invalid', message, hint: HINT, file, line, column: col, sourceLine, retry: 'stalled' };
+  };
+  const broken = document.errors[0];
+  if (broken !== undefined) return { holds: [], problems: [problemAt(broken.pos[0], 'not readable as YAML')] };
+  const root = document.contents;
+  if (!isMap(root)) return { holds: [], problems: [problemAt(0, 'want kind: Holds with a list of holds')] };
+  const problems: Problem[] = [];
+  const place = (node: unknown) => (node as Node | null | undefined)?.range?.[0] ?? 0;
+  if (root.get('apiVersion') !== 'mmfleet/v1')
+    problems.push(problemAt(place(root.get('apiVersion', true)), 'want apiVersion: mmfleet/v1'));
+  if (root.get('kind') !== 'Holds') problems.push(problemAt(place(root.get('kind', true)), 'want kind: Holds'));
+  for (const pair of root.items) {
+    const key = isScalar(pair.key) ? String(pair.key.value) : '';
+    if (!['apiVersion', 'kind', 'holds'].includes(key))
+      problems.push(problemAt(place(pair.key), `unknown field ${oneLine(key)}`));
+  }
+  const list = root.get('holds', true) as unknown;
+  if (!isSeq(list)) return { holds: [], problems: [...problems, problemAt(place(list), 'holds: want a list')] };
+  const holds: Hold[] = [];
+  for (const item of list.items) {
+    const read = readHold(isMap(item) ? (item.toJSON() as Record<string, unknown>) : {});
+    if (typeof read === 'string') problems.push(problemAt(place(item), read));
+    else holds.push(read);
+  }
+  return { holds: sortedHolds(holds), problems };
+}
+
+/** The whole file: sorted by instance, hold before park. */
+export function renderHolds(holds: readonly Hold[]): string {
+  const entries = sortedHolds(holds).map(({ instance, kind, reason, since, until }) => ({
+    instance,
+    kind,
+    reason: oneLine(reason),
+    since,
+    ...(until === null ? {} : { until }),
+  }));
+  return stringify(
+    { apiVersion: 'mmfleet/v1', kind: 'Holds', holds: entries },
+    { lineWidth: 0, defaultStringType: 'PLAIN' },
+  );
+}
+
+/** With this entry; an earlier one of the same instance and kind is replaced. */
+export function addHold(holds: readonly Hold[], hold: Hold): Hold[] {
+  return sortedHolds([...holds.filter((each) => each.instance !== hold.instance || each.kind !== hold.kind), hold]);
+}
+
+/** Without any entry of this instance. */
+export function removeHold(holds: readonly Hold[], instance: string): Hold[] {
+  return holds.filter((each) => each.instance !== instance);
+}
+
+/** What holds this instance at `nowMs` (wall time), a hold before a park; null: nothing. A park past its end is inert. */
+export function activeHold(holds: readonly Hold[], instance: string, nowMs: number): Hold | null {
+  const own = sortedHolds(holds.filter((each) => each.instance === instance));
+  return own.find((each) => each.kind === 'hold' || each.until === null || utcMs(each.until) > nowMs) ?? null;
+}
+
+/** `2026-12-01T06:00:00Z` (fraction allowed) as ms since the epoch; Infinity for text that is no such time, so that it still holds. */
+export function utcMs(text: string): number {
+  const match = UTC.exec(text);
+  if (match === null) return Number.POSITIVE_INFINITY;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);
+  // Days since the epoch of a civil date (proleptic Gregorian), years counted from March.
+  const y = month <= 2 ? year - 1 : year;
+  const era = Math.floor(y / 400);
+  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
+  const yearOfEra = y - era * 400;
+  const days =
+    era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468;
+  return ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + Number(`0${match[7] ?? '.0'}`) * 1000;
+}
+
+const UTC = /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(\.\d{1,9})?Z$/;
+const HINT = 'mmfleet writes this file; restore it from git, lift a hold with mmfleet release';
+
+function readHold(value: Record<string, unknown>): Hold | string {
+  const { instance, kind, reason, since, until, ...others } = value;
+  const unknownField = Object.keys(others)[0];
+  if (unknownField !== undefined) return `unknown field ${oneLine(unknownField)}`;
+  if (typeof instance !== 'string' || !/^[a-z0-9][a-z0-9_-]{0,62}$/.test(instance)) return 'instance: want a name';
+  if (kind !== 'hold' && kind !== 'park') return 'kind: want hold or park';
+  if (typeof reason !== 'string' || reason === '') return 'reason: want text';
+  if (typeof since !== 'string' || !UTC.test(since)) return 'since: want a UTC time such as 2026-12-01T06:00:00Z';
+  if (until !== undefined && (typeof until !== 'string' || !UTC.test(until)))
+    return 'until: want a UTC time such as 2026-12-01T06:00:00Z';
+  return { instance, kind, reason, since, until: until ?? null };
+}
+
+function sortedHolds(holds: readonly Hold[]): Hold[] {
+  const key = (hold: Hold) => `${hold.instance} ${hold.kind} ${hold.since}`;
+  return [...holds].sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
+}
