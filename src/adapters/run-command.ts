@@ -11,14 +11,24 @@ const DRAIN_MS = 2_000;
 /** Runs it to its end or its time-out (ms), then kills its whole group. The reason never holds its output. */
 export async function runCommand(
   command: readonly string[],
-  options: { cwd: string; env: Record<string, string>; timeoutMs: number },
+  options: {
+    cwd: string;
+    env: Record<string, string>;
+    timeoutMs: number;
+    /** What the command started lives on after its success. */
+    leaveGroup?: boolean;
+  },
 ): Promise<CommandRun> {
   let late = false;
+  let succeeded = false;
   const child = execa(command[0] ?? '', command.slice(1), {
     cwd: options.cwd,
     env: options.env,
     extendEnv: false,
     stdin: 'ignore',
+    // What is left running would hold a pipe open; its words are not an answer either.
+    stdout: options.leaveGroup === true ? 'ignore' : 'pipe',
+    stderr: 'ignore',
     reject: false,
     detached: true,
     cleanup: false,
@@ -50,11 +60,12 @@ export async function runCommand(
       return { ok: false, reason: result.signal === undefined ? 'command did not start' : `ended by ${result.signal}` };
     }
     if (result.exitCode !== 0) return { ok: false, reason: `exit code ${result.exitCode}` };
-    return { ok: true, stdout: result.stdout };
+    succeeded = true;
+    return { ok: true, stdout: result.stdout ?? '' };
   } finally {
     clearTimeout(timer);
     clearTimeout(drain);
-    killGroup();
+    if (!(succeeded && options.leaveGroup === true)) killGroup();
   }
 }
 
