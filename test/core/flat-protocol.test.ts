@@ -266,6 +266,15 @@ describe('verdicts', () => {
     expect(new Set(venue.trades.map((t) => t.clientId)).size).toBe(venue.trades.length);
   });
 
+  test('one empty list is no barrier: an order that lands late is cancelled too', () => {
+    const venue = scripted((v) => {
+      v.orders.push(order('1'));
+      v.events.push({ atMs: 700, do: (w) => w.orders.push(order('in flight')) });
+    });
+    expect(prove(venue).verdict).toEqual({ verdict: 'FLAT' });
+    expect(venue.calls.filter((c) => c === 'cancel')).toHaveLength(2);
+  });
+
   test('an order list that cannot be read is no reason not to cancel', () => {
     const venue = scripted((v) => {
       v.script = Array(200).fill({ fail: true, share: 0, lost: false });
