@@ -1,11 +1,14 @@
 /** The loopback venue's client: every reply's envelope is checked before anything in it is believed. */
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { CloseResult, VenueOrder, VenuePort, VenueReference } from '../core/ports.ts';
 import { type Known, known, unknown } from '../core/problem.ts';
 
 export type SimVenueOptions = {
-  /** `http://127.0.0.1:PORT`, or `file:PATH` (absolute) naming a file that holds it, read at each call. */
+  /** `http://127.0.0.1:PORT`, or `file:PATH` naming a file that holds it, read at each call. */
   url: string;
+  /** What a relative PATH is relative to; absent = the working directory. */
+  root?: string;
   market: string;
   apiKey: string;
   timeoutMs: number;
@@ -164,7 +167,7 @@ async function call(
   path: string,
   body: Row | null,
 ): Promise<Known<Envelope>> {
-  const base = await baseUrl(options.url);
+  const base = await baseUrl(options);
   if (base === null) return unknown('venue address not readable');
   let status: number;
   let text: string;
@@ -201,10 +204,10 @@ function envelope(status: number, text: string): Known<Envelope> {
   return unknown(status === 200 ? 'status is not OK' : `HTTP ${status}`);
 }
 
-async function baseUrl(url: string): Promise<string | null> {
+async function baseUrl({ url, root }: SimVenueOptions): Promise<string | null> {
   if (!url.startsWith('file:')) return url.replace(/\/+$/, '');
   try {
-    const text = (await readFile(url.slice('file:'.length), 'utf8')).trim();
+    const text = (await readFile(resolve(root ?? '.', url.slice('file:'.length)), 'utf8')).trim();
     return /^http:\/\/(127\.0\.0\.1|localhost|\[::1\]):\d+$/.test(text) ? text : null;
   } catch {
     return null;

@@ -15,14 +15,30 @@ export type World = {
   seed: number;
 };
 
-/** PUMP-USD turns after the quiet hours in which its config is proven; the others stay as they are. */
-export const STORIES = {
-  'too-tight': { phases: [{ fromH: 2, toH: 3.25, uninformed: 0.15, informed: 10, jump: 1.45 }], endsParked: false },
+/**
+ * PUMP-USD turns after the quiet hours in which its config is proven; the others stay as they are. `acts` are the commits
+ * that must have been made for the story to be over.
+ */
+export const STORIES: Readonly<Record<'too-tight' | 'dead-market', Story>> = {
+  'too-tight': {
+    phases: [{ fromH: 2, toH: 3.25, uninformed: 0.15, informed: 10, jump: 1.45 }],
+    moods: [
+      'All three markets are calm.',
+      'PUMP-USD: takers know more than the quotes are wide.',
+      'PUMP-USD is calm again.',
+    ],
+    acts: ['tune(pump)', 'verdict(pump)', 'recover(pump)'],
+    endsParked: false,
+  },
   'dead-market': {
     phases: [{ fromH: 2, toH: null, uninformed: 0.1, informed: 16, jump: 3, vol: 1.5 }],
+    moods: ['All three markets are calm.', 'PUMP-USD: only informed takers are left.'],
+    acts: ['tune(pump)', 'park(pump)'],
     endsParked: true,
   },
-} as const satisfies Record<string, { phases: readonly Phase[]; endsParked: boolean }>;
+};
+
+type Story = { phases: readonly Phase[]; moods: readonly string[]; acts: readonly string[]; endsParked: boolean };
 
 export type StoryName = keyof typeof STORIES;
 
@@ -43,6 +59,13 @@ export function demoMarket(name: MarketName): MarketParams {
 export function demoScenario(story: StoryName, market: MarketName): Scenario {
   const phases = market === 'PUMP-USD' ? STORIES[story].phases : [];
   return { name: story, phases, trends: null, env: {} };
+}
+
+/** The market's state at an hour, in words. */
+export function moodOf(world: World, hour: number): string {
+  const { phases, moods } = STORIES[world.story];
+  const turns = phases.flatMap((phase) => (phase.toH === null ? [phase.fromH] : [phase.fromH, phase.toH]));
+  return moods[turns.filter((at) => hour >= at).length] ?? '';
 }
 
 export function isMarketName(text: string): text is MarketName {

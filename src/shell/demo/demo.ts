@@ -1,0 +1,167 @@
+/** The demo: a scratch repository, a simulated venue and bots as real processes, and the real loop over them. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import type { StatusItem } from '../../core/plan/status.ts';
+import type { Io } from '../io.ts';
+import { endLeftovers } from './leftovers.ts';
+import { makeScratch, removeScratch, type Scratch, writeWorld } from './scratch.ts';
+import { createScreen } from './screen.ts';
+import { isStoryName, STORIES, type StoryName, type World } from './story.ts';
+
+export type DemoOptions = { keep: boolean; scenario: string /** Wall seconds at most. */; seconds?: number };
+
+/** What the loop shows after a pass. */
+export type DemoView = { table: string; items: StatusItem[] };
+
+/** The product itself; the demo has no way of its own to start, stop or tune. */
+export type DemoDeps = {
+  /** Folder of the built program: the bots and the venue run from it. */
+  dist: string;
+  /** Folder with the demo's fleet. */
+  fleet: string;
+  /** `reconcile --watch` until the signal. */
+  watch(
+    opsDir: string,
+    deps: { signal: AbortSignal; onView: (view: DemoView) => Promise<void>; onEvent: (text: string) => void },
+  ): Promise<void>;
+  /** `stop` of all instances, to the end; an exit code. */
+  stop(opsDir: string, onEvent: (text: string) => void): Promise<number>;
+  view(opsDir: string): Promise<DemoView | null>;
+};
+
+const DEFAULT_SECONDS = 130;
+/** Wall time that the last act stays on the screen. */
+const LAST_LOOK_MS = 8_000;
+const VENUE_START_MS = 10_000;
+
+/** Runs the story and cleans up after itself; the exit code: 0 played, 3 no such story, 4 not played in time, 130 interrupted. */
+export async function runDemo(options: DemoOptions, deps: DemoDeps, io: Io): Promise<number> {
+  const story = options.scenario;
+  if (!isStoryName(story)) {
+    io.err(`no scenario ${story}; there are ${Object.keys(STORIES).join(', ')}\n`);
+    return 3;
+  }
+  const interrupt = catchInterrupts();
+  const scratch = await makeScratch(deps);
+  let kept = false;
+  try {
+    io.err(`demo: ${scratch.ops}\n`);
+    const venue = await startVenue(scratch, deps.dist);
+    const world = await writeWorld(scratch, story, Date.now());
+    const played = await play(scratch, world, options, deps, io, interrupt.signal);
+    kept = options.keep && !interrupt.signal.aborted;
+    await conclude(scratch, venue, kept, deps, io);
+    if (interrupt.signal.aborted) return 130;
+    if (!played) io.err('demo: the story was not played to its end in time\n');
+    return played ? 0 : 4;
+  } finally {
+    interrupt.clear();
+    if (!kept) {
+      await endLeftovers(scratch.dir, 10_000);
+      await removeScratch(scratch);
+    }
+  }
+}
+
+/** True when the story came to its end. */
+async function play(
+  scratch: Scratch,
+  world: World,
+  options: DemoOptions,
+  deps: DemoDeps,
+  io: Io,
+  interrupted: AbortSignal,
+): Promise<boolean> {
+  const curtain = new AbortController();
+  const timer = setTimeout(() => curtain.abort(), (options.seconds ?? DEFAULT_SECONDS) * 1000);
+  const signal = AbortSignal.any([curtain.signal, interrupted]);
+  const screen = createScreen(io, world);
+  let endedAtMs: number | null = null;
+  try {
+    await deps.watch(scratch.ops, {
+      signal,
+      onEvent: (text) => screen.event(text),
+      onView: async (view) => {
+        screen.show(view);
+        if (endedAtMs === null && ends(world.story, view, await subjects(scratch))) endedAtMs = Date.now();
+        if (endedAtMs !== null && Date.now() - endedAtMs >= LAST_LOOK_MS) curtain.abort();
+      },
+    });
+  } finally {
+    clearTimeout(timer);
+    screen.close();
+  }
+  return endedAtMs !== null;
+}
+
+/** Whether the last act has been played: all that it should commit is committed, and what should run runs. */
+function ends(story: StoryName, view: DemoView, commits: string[]): boolean {
+  const pump = view.items.find((item) => item.name === 'pump');
+  if (pump === undefined || !STORIES[story].acts.every((act) => commits.some((line) => line.startsWith(act))))
+    return false;
+  if (STORIES[story].endsParked) return pump.lifecycle === 'parked';
+  return pump.lifecycle === 'running' && pump.iter.running === pump.iter.desired;
+}
+
+async function subjects({ ops }: Scratch): Promise<string[]> {
+  const log = await execa('git', ['-C', ops, 'log', '--format=%s'], { stdin: 'ignore', reject: false });
+  return log.stdout.split('\n');
+}
+
+async function conclude(scratch: Scratch, venue: ChildProcess, kept: boolean, deps: DemoDeps, io: Io): Promise<void> {
+  const last = await deps.view(scratch.ops);
+  if (last !== null) io.out(`\n${last.table}\n`);
+  if (!kept) {
+    io.err('demo: stopping the bots, each flat\n');
+    await deps.stop(scratch.ops, (text) => io.err(`${text}\n`));
+  }
+  const log = await execa('git', ['-C', scratch.ops, 'log', '--format=%h %s'], { stdin: 'ignore' });
+  io.out(`\n$ git log --format='%h %s'\n${log.stdout}\n`);
+  const story = await execa('git', ['-C', scratch.ops, 'log', '-1', '--format=%B', '--grep', '^tune(pump)'], {
+    stdin: 'ignore',
+  });
+  if (story.stdout !== '') io.out(`\n$ git log -1 --format=%B --grep '^tune(pump)'\n${story.stdout}\n`);
+  if (!kept) return;
+  venue.unref();
+  io.out(
+    `\nkept: the bots and the venue go on, nothing tunes them. In ${scratch.ops}:\n` +
+      '  mmfleet status; mmfleet reconcile --watch; mmfleet stop --reason done\n' +
+      `then: kill ${venue.pid}; rm -r ${scratch.dir}\n`,
+  );
+}
+
+/** Starts the venue in a session of its own: a Ctrl-C in the terminal must not take it from the bots. */
+async function startVenue(scratch: Scratch, dist: string): Promise<ChildProcess> {
+  const script = join(dist, 'shell', 'demo', 'venue-main.js');
+  const venue = spawn(process.execPath, [script, scratch.worldDir, scratch.secretsFile], {
+    cwd: scratch.ops,
+    detached: true,
+    stdio: 'ignore',
+  });
+  venue.unref();
+  const until = Date.now() + VENUE_START_MS;
+  while (!existsSync(join(scratch.worldDir, 'venue.url'))) {
+    if (venue.exitCode !== null || Date.now() > until) throw new Error('the simulated venue did not start');
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  return venue;
+}
+
+/** The first signal ends the loop after the step in hand; the second gives up on an orderly end. */
+function catchInterrupts(): { signal: AbortSignal; clear(): void } {
+  const controller = new AbortController();
+  const onSignal = () => {
+    controller.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return {
+    signal: controller.signal,
+    clear: () => {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+    },
+  };
+}
