@@ -85,8 +85,11 @@ export function boundsOf(
 ): { min: Decimal | null; max: Decimal | null; exclusiveMin: boolean } {
   const info = tunableKey(key, policy);
   const given = policy.bounds[key];
-  const min = stricter(decimalOf(given?.min ?? info?.min), decimalOf(info?.hardMin), 'min');
-  const max = stricter(decimalOf(given?.max ?? info?.max), decimalOf(info?.hardMax), 'max');
+  const lowest = stricter(decimalOf(given?.min ?? info?.min), decimalOf(info?.hardMin), 'min');
+  const highest = stricter(decimalOf(given?.max ?? info?.max), decimalOf(info?.hardMax), 'max');
+  const whole = info?.type === 'int';
+  const min = whole && lowest !== null ? lowest.ceil() : lowest;
+  const max = whole && highest !== null ? highest.floor() : highest;
   const atHardMin = min !== null && info?.hardMin != null && min.eq(info.hardMin);
   return { min, max, exclusiveMin: info?.exclusiveMin === true && atHardMin };
 }
