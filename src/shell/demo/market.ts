@@ -18,6 +18,7 @@ import {
   requote,
   type Side,
   type Slot,
+  sizeFor,
 } from './quoting.ts';
 import { normal, type Rng, seedRng, uniform } from './rng.ts';
 import type { MarketParams, Phase, Scenario } from './scenarios.ts';
@@ -266,12 +267,14 @@ function act(sim: Sim, ctx: SimContext, action: QuoteAction, out: Happening[]): 
     out.push({ ...stamp(sim, 0.6), kind: 'decision', order, targetTicks: action.targetTicks, reason: action.reason });
     return;
   }
+  const lots = sizeFor(desk, slot, ctx.settings);
+  if (lots === 0) return;
   const order: Order = {
     id: desk.nextOrder++,
     side: slot.side,
     level: slot.level,
     ticks: action.ticks,
-    lots: action.lots,
+    lots,
     placedAt: world.nowS,
   };
   out.push({ ...stamp(sim, 0.6), kind: 'placed', order });

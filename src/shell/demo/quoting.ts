@@ -65,7 +65,7 @@ export type Decision = { slot: Slot; reason: string; targetTicks: number | null 
 /** What the quoting asks for at one moment; the caller carries it out in order. */
 export type QuoteAction =
   | { kind: 'cancel'; slot: Slot; reason: string }
-  | { kind: 'place'; slot: Slot; ticks: number; lots: number }
+  | { kind: 'place'; slot: Slot; ticks: number }
   | { kind: 'decide'; slot: Slot; reason: string; targetTicks: number };
 
 /** Settings from env values; a missing key has the bot's default. The caller has checked that numbers are numbers. */
@@ -160,8 +160,7 @@ export function requote(
     const target = targetTicks(slot, settings, seen, mid, levelOffset, skew, nowS);
     const order = slot.order;
     if (order === null) {
-      const lots = Math.min(settings.orderLots, room(desk, slot, settings.maxLots));
-      if (lots > 0) out.push({ kind: 'place', slot, ticks: target, lots });
+      out.push({ kind: 'place', slot, ticks: target });
       continue;
     }
     const reason = judge(order, target, mid, levelOffset, settings, nowS);
@@ -169,9 +168,15 @@ export function requote(
       out.push({ kind: 'decide', slot, reason, targetTicks: target });
     if (!reason.startsWith('replace')) continue;
     out.push({ kind: 'cancel', slot, reason: reason === 'replace_max_age' ? 'max_order_age' : 'reprice' });
-    const lots = Math.min(settings.orderLots, room(desk, slot, settings.maxLots));
-    if (lots > 0) out.push({ kind: 'place', slot, ticks: target, lots });
+    out.push({ kind: 'place', slot, ticks: target });
   }
+}
+
+/** Size of a new order in a slot: what the cap leaves with everything that rests on this side counted as filled; 0 = none. */
+export function sizeFor(desk: Desk, slot: Slot, { maxLots, orderLots }: QuoteSettings): number {
+  let left = slot.side === 'buy' ? maxLots - desk.positionLots : maxLots + desk.positionLots;
+  for (const other of desk.slots) if (other !== slot && other.side === slot.side) left -= other.order?.lots ?? 0;
+  return Math.max(0, Math.min(orderLots, left));
 }
 
 /** A placement was refused as it would have taken: back off, and with the adaptive filter stand further away. */
@@ -222,11 +227,4 @@ function judge(
   if (ticks < settings.moveTicks) return 'hold_below_tick_gate';
   if (bps < settings.edgeDeltaBps) return 'hold_below_edge_gate';
   return 'replace_target_shift';
-}
-
-/** Lots that may still be quoted on this side with everything that rests there counted as filled. */
-function room(desk: Desk, slot: Slot, maxLots: number): number {
-  let left = slot.side === 'buy' ? maxLots - desk.positionLots : maxLots + desk.positionLots;
-  for (const other of desk.slots) if (other !== slot && other.side === slot.side) left -= other.order?.lots ?? 0;
-  return left;
 }
