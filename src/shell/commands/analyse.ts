@@ -1,5 +1,7 @@
 import { statSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import { listRuns, marketInside, type RunFiles, scanFile } from '../../adapters/journal-files.ts';
+import { readTail } from '../../adapters/journal-tail.ts';
 import { type AnalysisOptions, JournalAnalysis } from '../../core/journal/analysis.ts';
 import { PointSeries } from '../../core/journal/markout-book.ts';
 import type { JournalItem } from '../../core/journal/report.ts';
@@ -26,6 +28,8 @@ const PROGRESS_FROM_BYTES = 64 * 1024 * 1024;
 
 /** `mmfleet analyse PATH...`. Exit 0 whenever every file could be read, 3 when a path is wrong or no journal is found. */
 export async function runAnalyse(paths: string[], options: AnalyseOptions, io: AnalyseIo): Promise<number> {
+  // What one line needs is garbage by the next: a young generation that does not grow halves the peak memory.
+  setFlagsFromString('--semi-space-growth-factor=1');
   const runs = listRuns(paths);
   if (!runs.ok) return refuse([runs.problem], options, io);
   if (runs.value.length === 0) {
@@ -77,6 +81,29 @@ export function analyseFiles(
   if (!analysis.needsSorting) return { ok: true, value: analysis.finish(facts) };
   const points = collectPoints(files, mode);
   return points.ok ? { ok: true, value: analysis.finish(facts, points.value) } : points;
+}
+
+/** The same over the end of one run only: the last `fills` fills whose markouts are known, whatever the run's length. */
+export function analyseTail(
+  market: string,
+  files: string[],
+  want: { fills: number; horizonS: number },
+  options: AnalysisOptions,
+): Result<JournalItem> {
+  const sinkOf = () => {
+    const analysis = new JournalAnalysis(options);
+    const sink: LineSink & { analysis: JournalAnalysis } = {
+      analysis,
+      event: (event, schema) => analysis.add(event, schema),
+      skip: (lines, schema) => analysis.skip(lines, schema),
+      bad: (line, reason) => analysis.bad({ file: files.at(-1)!, line, reason }),
+    };
+    return sink;
+  };
+  const read = readTail(files, want, sinkOf);
+  if (!read.ok) return read;
+  const { sink, bytes, fullyParsedLines } = read.value;
+  return { ok: true, value: sink.analysis.finish({ market, files, bytes, fullyParsedLines }) };
 }
 
 /** The second reading of a journal whose lines are badly out of order: all points, to be sorted by time. */
