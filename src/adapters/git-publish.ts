@@ -1,9 +1,18 @@
 /** Push, and the loop around it: commits built on a head, one push, and again on the new head when somebody was faster. */
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
+import type { KnownSecret } from '../core/trail/secret-gate.ts';
 import { headOf, isAncestor, type Repo } from './git.ts';
 import { type CommitPlan, type Committed, commitAll, type Person } from './git-commit.ts';
 import { runGit } from './git-run.ts';
-import { hasRemote, listRemote, network, rememberRemote, type SyncOptions, syncRemote } from './git-sync.ts';
+import {
+  hasRemote,
+  listRemote,
+  network,
+  rememberRemote,
+  remoteHead,
+  type SyncOptions,
+  syncRemote,
+} from './git-sync.ts';
 
 /** `rejected`: somebody else's commit is there; `refused`: the remote said no to ours; `away`: it did not answer. */
 export type PushEnd = 'pushed' | 'rejected' | 'away' | 'refused';
@@ -47,7 +56,7 @@ export type PublishOptions = {
   author: Person;
   /** The fleet's author; its e-mail marks commits as ours. */
   committer: Person;
-  secrets: readonly string[];
+  secrets: readonly KnownSecret[];
   signing?: { format: 'ssh'; key: string } | null;
   clock: { nowMs(): number; sleep(ms: number, signal?: AbortSignal): Promise<void> };
   /** 0..1, spreads the waits of two that collide. */
@@ -118,7 +127,7 @@ async function commitPlans(repo: Repo, options: PublishOptions): Promise<Result<
   }));
   return commitAll(repo, plans, {
     committer: { name: 'mmfleet', email: options.committer.email },
-    secrets: options.secrets.map((value) => ({ key: 'a secret key', value })),
+    secrets: options.secrets,
     nowTs: options.clock.nowMs() / 1000,
     signing: options.signing ?? null,
   });
@@ -135,8 +144,7 @@ async function hasUnpushed(
   options: Pick<SyncOptions, 'remote' | 'branch' | 'timeoutMs'>,
 ): Promise<boolean> {
   const head = await headOf(repo);
-  const there = await listRemote(repo, options);
-  return head.ok && head.value !== null && there !== 'away' && there !== head.value;
+  return head.ok && head.value !== (await remoteHead(repo, options.remote, options.branch));
 }
 
 const subjects = (committed: Committed[]): string[] => committed.map(({ plan }) => plan.message.split('\n')[0] ?? '');

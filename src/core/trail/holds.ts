@@ -16,7 +16,7 @@ export function parseHolds(text: string, file: string): { holds: Hold[]; problem
   };
   const broken = document.errors[0];
   if (broken !== undefined) return { holds: [], problems: [problemAt(broken.pos[0], 'not readable as YAML')] };
-  const root = document.contents;
+  const root: unknown = document.contents;
   if (!isMap(root)) return { holds: [], problems: [problemAt(0, 'want kind: Holds with a list of holds')] };
   const problems: Problem[] = [];
   const place = (node: unknown) => (node as Node | null | undefined)?.range?.[0] ?? 0;
