@@ -12,8 +12,11 @@ const RINGS: Record<string, { rings: string[]; packages: RegExp }> = {
   shell: { rings: ['core', 'adapters', 'shell'], packages: /.*/ },
 };
 
+const STATEMENT =
+  /^(?:import|export)\b[^'";]*?\bfrom\s*['"]([^'"]+)['"]|^import\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
+
 const importsOf = (file: string) =>
-  [...readFileSync(join(SRC, file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g)].map((m) => m[1]!);
+  [...readFileSync(join(SRC, file), 'utf8').matchAll(STATEMENT)].map((m) => (m[1] ?? m[2] ?? m[3])!);
 
 test.each(FILES)('%s imports only what its ring may', (file) => {
   const ring = RINGS[file.split('/')[0]!];

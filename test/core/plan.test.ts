@@ -44,6 +44,7 @@ const base: InstanceView = {
   stopInFlight: false,
   hold: null,
   lastRun: 'unproved',
+  failedProof: null,
   restart: { kind: 'now' },
   decision: calm,
   guarded: null,
@@ -52,6 +53,7 @@ const base: InstanceView = {
   dirtyPath: null,
   gitReachable: true,
   published: true,
+  driftIsAlarm: false,
   confirmation: 'ok',
 };
 const dead = { copies: known<ProcessCopy[]>([], NOW) };
@@ -127,18 +129,23 @@ const TABLE: {
   { name: 'parked and down', given: { ...dead, hold: park, lastRun: 'proved' }, want: ['none', 'parked', null] },
   { name: 'down: start', given: { ...dead, lastRun: 'proved' }, want: ['start', 'not-running', 'start'] },
   {
-    name: 'down in back-off: wait',
+    name: 'down in back-off, never proved flat: prove first',
     given: { ...dead, restart: { kind: 'wait', untilMs: NOW + 5000 } },
+    want: ['flatten', 'backoff', 'prove'],
+  },
+  {
+    name: 'down in back-off: wait',
+    given: { ...dead, lastRun: 'proved', restart: { kind: 'wait', untilMs: NOW + 5000 } },
     want: ['none', 'backoff', null],
   },
   {
     name: 'down again and again: latch',
-    given: { ...dead, restart: { kind: 'crash-loop', restarts: 5 } },
+    given: { ...dead, lastRun: 'proved', restart: { kind: 'crash-loop', restarts: 5 } },
     want: ['hold', 'crash-loop', 'latch'],
   },
   {
     name: 'down, its commit not on the remote: no start',
-    given: { ...dead, published: false, gitReachable: false },
+    given: { ...dead, lastRun: 'proved', published: false, gitReachable: false },
     want: ['none', 'git-away', null],
   },
   {
@@ -148,7 +155,7 @@ const TABLE: {
   },
   {
     name: 'down under an alarm, remote away: not started',
-    given: { ...dead, decision: tune, gitReachable: false },
+    given: { ...dead, lastRun: 'proved', decision: tune, gitReachable: false },
     want: ['none', 'git-away', null],
   },
   {
@@ -165,6 +172,21 @@ const TABLE: {
     name: 'digest drift waits for its commit',
     given: { desired: { iter: 7, digest: 'e' }, published: false },
     want: ['none', 'git-away', null],
+  },
+  {
+    name: 'drift that an alarm made, remote away: stop',
+    given: { desired: { iter: 7, digest: 'e' }, published: false, gitReachable: false, driftIsAlarm: true },
+    want: ['stop', 'git-away', 'stop'],
+  },
+  {
+    name: 'a proof that failed before its hold was committed',
+    given: { ...dead, failedProof: 'barrier: 2 orders' },
+    want: ['hold', 'flat-unproven', 'latch'],
+  },
+  {
+    name: 'only descendants live',
+    given: { copies: known([copy({ remnant: true })], NOW) },
+    want: ['flatten', 'not-running', 'prove'],
   },
   { name: 'an alarm tunes', given: { decision: tune }, want: ['tune', 'alarm-fast', 'commit-decision'] },
   {

@@ -25,6 +25,8 @@ export type InstanceView = {
   hold: Hold | null;
   /** Whether the newest run of this instance ended under a flat receipt. `none`: it never ran. */
   lastRun: 'none' | 'proved' | 'unproved';
+  /** Why the newest proof failed, when its hold was never committed; null = no such proof. */
+  failedProof: string | null;
   restart: { kind: 'now' } | { kind: 'wait'; untilMs: number } | { kind: 'crash-loop'; restarts: number };
   /** What the engine wants, after the fleet's guards; null when there is nothing to decide on (no env). */
   decision: TuningDecision | null;
@@ -39,6 +41,8 @@ export type InstanceView = {
   gitReachable: boolean;
   /** The desired env's commit is on the remote (or there is no remote). */
   published: boolean;
+  /** The desired iter was made because of an alarm on the one that runs. */
+  driftIsAlarm: boolean;
   /** Whether the live copy's journal says that it runs what git says; `pending` until its run_start is there. */
   confirmation: 'ok' | 'pending' | { mismatch: string };
 };
@@ -52,7 +56,7 @@ export type Effect =
   | { do: 'start' }
   | { do: 'restart'; cause: PlanReason }
   | { do: 'stop'; cause: PlanReason /** Latched after the stop. */; hold: string | null }
-  | { do: 'prove'; cause: PlanReason };
+  | { do: 'prove'; cause: PlanReason | 'unasked-exit' };
 
 /** `held` and `failed` colour the exit code; `waiting` is a settled state that will change by itself. */
 export type Standing = 'settled' | 'waiting' | 'held' | 'change' | 'unknown';
@@ -111,6 +115,18 @@ export function planInstance(view: InstanceView, nowMs: number): Planned {
       return act('flatten', 'parked', `parked, and its last run has no flat proof`, { do: 'prove', cause: 'parked' });
     return none('parked', `parked until ${until}: ${view.hold.reason}`, 'waiting');
   }
+  if (copy === null && view.failedProof !== null) {
+    const message = `flat unproven: ${view.failedProof}`;
+    return act('hold', 'flat-unproven', message, { do: 'latch', reason: 'flat-unproven', message });
+  }
+  if (copy?.remnant === true) {
+    return act(
+      'flatten',
+      'not-running',
+      `its process ended, others of its start live on (pid ${copy.pid}): ending them, then proving it flat`,
+      { do: 'prove', cause: 'unasked-exit' },
+    );
+  }
   return copy === null ? planDead(view, nowMs, none, act) : planLive(view, copy, none, act);
 }
 
@@ -141,7 +157,19 @@ function planStopped(view: InstanceView, spec: Instance, copy: ProcessCopy | nul
   return none(reason, `state is ${spec.state}`, 'settled');
 }
 
+/** A run that ended unasked is proved flat at once, also when its restart has to wait. */
 function planDead(view: InstanceView, nowMs: number, none: None, act: Act): Planned {
+  const planned = planRestart(view, nowMs, none, act);
+  if (view.lastRun !== 'unproved' || (planned.effect !== null && planned.effect.do !== 'latch')) return planned;
+  return act(
+    'flatten',
+    planned.item.reason,
+    `its last run ended unasked: proving it flat; then ${planned.item.message}`,
+    { do: 'prove', cause: 'unasked-exit' },
+  );
+}
+
+function planRestart(view: InstanceView, nowMs: number, none: None, act: Act): Planned {
   const wanted = planDecision(view, none, act);
   const observing = view.spec?.autonomy === 'observe';
   // An alarm of the run that just ended is answered before the same config is started again;
@@ -170,6 +198,10 @@ function planLive(view: InstanceView, copy: ProcessCopy, none: None, act: Act): 
     const from = label(copy.iter);
     const to = label(view.desired.iter);
     const what = from === to ? `${to} or its runtime block changed` : `${from} runs, ${to} is desired`;
+    if (!view.published && !view.gitReachable && view.driftIsAlarm) {
+      const message = `${what} because of an alarm, and the remote is away: stopped and flat until its commit is on the remote`;
+      return act('stop', 'git-away', message, { do: 'stop', cause: 'git-away', hold: null });
+    }
     if (!view.published) return none('git-away', `${what}; its commit is not on the remote yet`, 'waiting');
     return act('restart', 'digest-drift', what, { do: 'restart', cause: 'digest-drift' });
   }

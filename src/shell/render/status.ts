@@ -1,7 +1,7 @@
 import { label } from '../../core/plan/plan.ts';
 import type { Metric, StatusItem } from '../../core/plan/status.ts';
 import type { Paint } from '../io.ts';
-import { age, fit, signed, table } from './table.ts';
+import { age, clip, signed, table } from './table.ts';
 
 const COLUMNS = [
   'NAME',
@@ -26,7 +26,7 @@ export function statusTable(items: StatusItem[], nowMs: number, paint: Paint, co
     ...table(
       COLUMNS.map((title) => ({ title })),
       rows,
-    ).map((line) => fit(line, columns)),
+    ).map((line) => clip(line, columns)),
     summary(items),
   ].join('\n');
 }

@@ -36,6 +36,6 @@ export function signed(value: number, digits: number): string {
 }
 
 /** Cuts a line to the terminal's width, with an ellipsis. Lines with colour codes are left alone. */
-export function fit(line: string, columns: number): string {
+export function clip(line: string, columns: number): string {
   return line.includes('\u001b') || line.length <= columns ? line : `${line.slice(0, Math.max(1, columns - 1))}…`;
 }

@@ -1,0 +1,272 @@
+/** The effects of a pass, in order: commits first (one push), then stops and starts, then their receipts and holds. */
+import { publish } from '../adapters/git-publish.ts';
+import { readSecrets } from '../adapters/secrets.ts';
+import type { Receipt } from '../core/flat/types.ts';
+import { type Effect, isAlarm, type Planned } from '../core/plan/plan.ts';
+import { ok, type Problem, type Result } from '../core/problem.ts';
+import { parseHolds } from '../core/trail/holds.ts';
+import type { KnownSecret } from '../core/trail/secret-gate.ts';
+import type { TrailEntry } from '../core/trail/types.ts';
+import {
+  type ChangePlan,
+  convergeChange,
+  holdChange,
+  parkChange,
+  rebaseChange,
+  stepChange,
+  verdictChange,
+} from './changes.ts';
+import { type ConvergeDeps, type ConvergeEffect, type ConvergeOutcome, converge } from './converge/instance.ts';
+import { type Desired, type DesiredInstance, HOLDS_PATH, type TreeFile } from './desired.ts';
+import { observeOne } from './observe.ts';
+import type { Ops } from './ops.ts';
+import type { Look } from './pass.ts';
+
+export type ApplyOptions = { push: boolean; signal: AbortSignal; onPhase: ConvergeDeps['onPhase'] };
+
+export type Applied = {
+  /** Subjects of the commits that landed, oldest first. */
+  commits: string[];
+  outcomes: ConvergeOutcome[];
+  problems: Problem[];
+};
+
+/** Makes one change against a tree; null = nothing to do any more on this head. */
+export type Builder = (desired: Desired, trail: TrailEntry[]) => ChangePlan | null;
+
+/** Acts on a plan. Problems are values; an instance that fails costs the others nothing. */
+export async function apply(ops: Ops, look: Look, options: ApplyOptions): Promise<Applied> {
+  const applied: Applied = { commits: [], outcomes: [], problems: [] };
+  const secrets = await secretValues(ops, look);
+  const land = async (builders: Builder[]) => {
+    // Nothing new, but commits of an earlier pass may still wait for the remote.
+    if (builders.length === 0 && (look.git.published || !look.git.reachable)) return true;
+    const landed = await publishChanges(ops, look, builders, secrets, options);
+    if (landed.ok) applied.commits.push(...landed.value);
+    else applied.problems.push(landed.problem);
+    return landed.ok;
+  };
+  const landed = await land(commitBuilders(ops, look));
+
+  // What could not be committed adds no risk either: alarms still stop, and nothing is started.
+  const wanted = landed ? look.planned : look.planned.flatMap((p) => stopForAlarm(look, p));
+  const work = wanted.filter(
+    (p): p is Planned & { effect: ConvergeEffect } => p.effect !== null && isConverge(p.effect),
+  );
+  const deps: ConvergeDeps = {
+    ops,
+    fleetName: look.fleet.name,
+    revision: look.desired.revision ?? '',
+    passStartedAtMs: look.observed.atMs,
+    signal: options.signal,
+    onPhase: options.onPhase,
+    onSecrets: (read) => secrets.push(...read),
+  };
+  applied.outcomes = await inPool(look.fleet.guards.maxConcurrentChanges, work, (p) =>
+    convergeSafely(deps, look, p.item.name, p.effect),
+  );
+  // Receipts and holds are written down also when the pass was interrupted: they only record what is already true.
+  const records = await recordBuilders(ops, look, applied.outcomes);
+  if (records.length > 0) await land(records);
+  return applied;
+}
+
+/** What remains of a plan when its commits did not land: stops, and a stop for each live instance under an alarm. */
+function stopForAlarm(look: Look, planned: Planned): Planned[] {
+  const { effect } = planned;
+  if (effect?.do === 'stop' || effect?.do === 'prove') return [planned];
+  const live = look.observed.byName.get(planned.item.name)?.copies;
+  if (effect?.do !== 'commit-decision' || !isAlarm(effect.decision) || !live?.known || live.value.length === 0)
+    return [];
+  return [{ ...planned, effect: { do: 'stop', cause: 'git-away', hold: null } }];
+}
+
+const isConverge = (effect: Effect): effect is ConvergeEffect =>
+  ['start', 'restart', 'stop', 'prove'].includes(effect.do);
+
+async function convergeSafely(
+  deps: ConvergeDeps,
+  look: Look,
+  name: string,
+  effect: ConvergeEffect,
+): Promise<ConvergeOutcome> {
+  const situation = look.situations.find((s) => s.instance.name === name);
+  if (situation === undefined) throw new Error(`${name} is not in the plan`);
+  return converge(deps, situation.instance, situation.observed, effect);
+}
+
+const KIND_ORDER = ['tune', 'recover', 'undo', 'park', 'rebase', 'verdict', 'hold'];
+
+/** Commits that a plan asks for before anything is stopped: steps first, then holds. */
+function commitBuilders(ops: Ops, look: Look): Builder[] {
+  const nowMs = look.observed.atMs;
+  const wanted = look.planned
+    .filter((p) => p.effect !== null)
+    .sort((a, b) => KIND_ORDER.indexOf(a.item.action) - KIND_ORDER.indexOf(b.item.action));
+  const builders = wanted.flatMap(({ item, effect }): Builder[] => {
+    const at = journalTs(ops, look, item.name);
+    switch (effect?.do) {
+      case 'commit-decision': {
+        const { decision } = effect;
+        if (decision.kind === 'park')
+          return [(desired) => withInstance(desired, item.name, (i) => parkChange(desired, i, decision, nowMs))];
+        return [
+          (desired, trail) =>
+            withInstance(desired, item.name, (i) =>
+              stepChange(desired, i, trail, decision, ops.journals.reference(item.name)),
+            ),
+        ];
+      }
+      case 'commit-rebase':
+        return [
+          (desired, trail) => withInstance(desired, item.name, (i) => rebaseChange(i, trail, effect.changes, at)),
+        ];
+      case 'commit-verdict':
+        return [(desired) => withInstance(desired, item.name, (i) => verdictChange(desired, i, effect.verdict, at))];
+      case 'latch':
+        return [
+          (desired) =>
+            desired.holds.some((h) => h.instance === item.name && h.kind === 'hold')
+              ? null
+              : holdChange(desired, item.name, effect.message, at, nowMs, failedLines(look, item.name)),
+        ];
+      default:
+        return [];
+    }
+  });
+  return [...builders, ...leftoverReceipts(ops, look)];
+}
+
+/** Lines of proofs that failed and whose hold was never committed. */
+function failedLines(look: Look, name: string): string[] {
+  const uncommitted = look.observed.byName.get(name)?.uncommitted ?? [];
+  return uncommitted.filter((u) => !isProved(u)).map((u) => u.line);
+}
+
+/** Flat receipts of an earlier pass that were never committed; a proof that failed is taken again instead. */
+function leftoverReceipts(ops: Ops, look: Look): Builder[] {
+  return look.situations.flatMap(({ instance, observed }) =>
+    observed.uncommitted.filter(isProved).map(
+      ({ line, receipt }): Builder =>
+        (desired) =>
+          tracked(desired, instance.name, line)
+            ? null
+            : convergeChange(desired, instance.name, line, receipt, journalTs(ops, look, instance.name)),
+    ),
+  );
+}
+
+const isProved = ({ receipt }: { receipt: Receipt }) => receipt.verdict === 'FLAT' || receipt.verdict === 'DUST';
+
+/** After converging: each new receipt is a `converge` commit; what could not be proved latches a `hold` with its receipt. */
+async function recordBuilders(ops: Ops, look: Look, outcomes: ConvergeOutcome[]): Promise<Builder[]> {
+  const builders: Builder[] = [];
+  for (const outcome of outcomes) {
+    const instance = look.desired.instances.find((i) => i.name === outcome.name);
+    if (instance === undefined) continue;
+    const all = { known: true as const, value: [], asOfMs: 0 };
+    const { uncommitted } = await observeOne(ops, look.desired, instance, all);
+    const at = journalTs(ops, look, outcome.name);
+    const proved = uncommitted.filter(isProved);
+    const unproved = uncommitted.filter((u) => !proved.includes(u)).map((u) => u.line);
+    for (const { line, receipt } of proved)
+      builders.push((desired) =>
+        tracked(desired, outcome.name, line) ? null : convergeChange(desired, outcome.name, line, receipt, at),
+      );
+    const { hold } = outcome;
+    if (hold !== null)
+      builders.push((desired) => holdChange(desired, outcome.name, hold, at, ops.clock.nowMs(), unproved));
+  }
+  return builders;
+}
+
+const tracked = (desired: Desired, name: string, line: string) =>
+  desired.files.get(`fleet/receipts/${name}.jsonl`)?.text.split('\n').includes(line) === true;
+
+function withInstance(
+  desired: Desired,
+  name: string,
+  change: (instance: DesiredInstance) => ChangePlan,
+): ChangePlan | null {
+  const instance = desired.instances.find((i) => i.name === name);
+  return instance === undefined || instance.env === null ? null : change(instance);
+}
+
+/** The newest journal time of an instance, Unix seconds; null without a journal. */
+function journalTs(ops: Ops, look: Look, name: string): number | null {
+  const instance = look.desired.instances.find((i) => i.name === name);
+  const view = instance === undefined || instance.spec === null ? null : ops.journals.look(instance);
+  return view?.state === 'ok' ? view.run.now : null;
+}
+
+/** Builds the changes on the current head, one after the other, commits and pushes them; on a race, again on the new head. */
+export async function publishChanges(
+  ops: Ops,
+  look: Pick<Look, 'fleet'>,
+  builders: Builder[],
+  secrets: KnownSecret[],
+  options: { push: boolean; author?: { name: string; email: string } },
+): Promise<Result<string[]>> {
+  const { git } = look.fleet;
+  const result = await publish(ops.repo, {
+    remote: git.remote,
+    branch: git.branch,
+    push: options.push && git.push,
+    author: options.author ?? git.author,
+    committer: git.author,
+    secrets,
+    clock: ops.clock,
+    build: async (head) => {
+      const desired = await ops.desiredAt(head);
+      if (!desired.ok) return desired;
+      const trail = await ops.trail(git.author.email);
+      if (!trail.ok) return trail;
+      return ok(buildAll(desired.value, trail.value, builders));
+    },
+  });
+  return result;
+}
+
+/** Each change sees the files of those before it, so that two holds of one pass both stay. */
+export function buildAll(desired: Desired, trail: TrailEntry[], builders: Builder[]): ChangePlan[] {
+  const plans: ChangePlan[] = [];
+  let current = desired;
+  for (const build of builders) {
+    const plan = build(current, trail);
+    if (plan === null || plan.files.every((f) => current.files.get(f.path)?.text === f.text)) continue;
+    plans.push(plan);
+    current = withFiles(current, plan.files);
+  }
+  return plans;
+}
+
+function withFiles(desired: Desired, changed: ChangePlan['files']): Desired {
+  const files = new Map<string, TreeFile>(desired.files);
+  for (const { path, text } of changed) {
+    if (text === null) files.delete(path);
+    else files.set(path, { path, text, blob: '' });
+  }
+  return { ...desired, files, holds: parseHolds(files.get(HOLDS_PATH)?.text ?? '', HOLDS_PATH).holds };
+}
+
+/** Values the gate looks for before every commit: what files and variables give now, and what starts of this pass read. */
+async function secretValues(ops: Ops, look: Look): Promise<KnownSecret[]> {
+  const values: KnownSecret[] = [];
+  for (const { spec } of look.desired.instances) {
+    const cheap = spec?.secrets.filter((s) => s.kind !== 'command') ?? [];
+    const read = await readSecrets(cheap, ops.repo.root);
+    if (read.ok) values.push(...Object.entries(read.value).map(([key, value]) => ({ key, value })));
+  }
+  return values;
+}
+
+/** Runs at most `width` at a time; results in the order of the items. */
+async function inPool<T, R>(width: number, items: T[], run: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = new Array(items.length);
+  let next = 0;
+  const worker = async () => {
+    for (let i = next++; i < items.length; i = next++) results[i] = await run(items[i]!);
+  };
+  await Promise.all(Array.from({ length: Math.max(1, Math.min(width, items.length)) }, worker));
+  return results;
+}

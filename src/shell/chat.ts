@@ -1,0 +1,82 @@
+/** Output for chat agents and cron announcers: exit 0, quiet stderr, one table and one action line, or NO_REPLY. */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { label } from '../core/plan/plan.ts';
+import type { Metric, StatusItem } from '../core/plan/status.ts';
+import type { Problem } from '../core/problem.ts';
+import { EXIT } from './exit.ts';
+import type { Io } from './io.ts';
+import type { Ops } from './ops.ts';
+import type { Look } from './pass.ts';
+import { table } from './render/table.ts';
+import { statusItems } from './status-items.ts';
+
+/** Prints the answer; everything expected exits 0. What did not change since the last answer is `NO_REPLY`. */
+export function printChat(ops: Ops, io: Io, look: Look | null, commits: string[], problems: Problem[]): number {
+  const text = look === null ? `status=unavailable reason=${reasonOf(problems)}\n` : chatText(look, commits, problems);
+  const digest = createHash('sha256').update(stable(text)).digest('hex');
+  const path = join(ops.stateDir, 'chat.last');
+  if (digest === readLast(path)) {
+    io.out('NO_REPLY\n');
+    return EXIT.ok;
+  }
+  mkdirSync(ops.stateDir, { recursive: true });
+  writeFileSync(path, digest);
+  io.out(text);
+  return EXIT.ok;
+}
+
+function chatText(look: Look, commits: string[], problems: Problem[]): string {
+  const shown = new Set(look.planned.map((p) => p.item.name));
+  const items = statusItems(look).filter((i) => shown.has(i.name) || i.lifecycle === 'orphan');
+  const columns = ['NAME', 'STATE', 'HEALTH', 'ITER', 'POSITION', 'MO+5S', 'PNL/50'].map((title) => ({ title }));
+  const rows = items.map((i) => [
+    i.name,
+    i.lifecycle,
+    i.health,
+    label(i.iter.desired),
+    metric('position', i.positionBase),
+    metric('markout5sBps', i.metrics.markout5sBps),
+    metric('pnl', i.metrics.realizedPnlUsd),
+  ]);
+  return `${table(columns, rows).join('\n')}\n${actionLine(look, commits, problems)}\n`;
+}
+
+/** What was done, else what needs a person, else that nothing is to do. */
+function actionLine(look: Look, commits: string[], problems: Problem[]): string {
+  if (problems.length > 0) return `action: none, reconcile=unavailable reason=${reasonOf(problems)}`;
+  if (commits.length > 0) return `action: ${commits.join('; ')}`;
+  const held = look.planned.filter((p) => p.standing === 'held');
+  if (held.length > 0) return `action: none, ${held.map((p) => `${p.item.name} held (${p.item.reason})`).join(', ')}`;
+  const pending = look.planned.filter((p) => p.effect !== null);
+  return pending.length > 0
+    ? `action: pending ${pending.map((p) => `${p.item.name} ${p.item.action} (${p.item.reason})`).join(', ')}`
+    : 'action: none, all as declared';
+}
+
+function metric(name: string, m: StatusItem['positionBase']): string {
+  if (!('value' in m))
+    return `${name}=unavailable reason=${short((m as Extract<Metric, { unavailable: string }>).unavailable)}`;
+  return typeof m.value === 'number' ? m.value.toFixed(1) : m.value;
+}
+
+const reasonOf = (problems: Problem[]) => short(problems[0]?.code ?? 'unknown');
+
+const short = (text: string) => text.replace(/\s+/g, '-').slice(0, 40);
+
+/** Numbers drift at every look; what counts as a change is states, iterations and actions. */
+function stable(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => line.replace(/[+-]?\d+\.\d+/g, '#').replace(/\s+/g, ' '))
+    .join('\n');
+}
+
+function readLast(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { EXIT } from './exit.ts';
+import { processIo } from './io.ts';
+
+const version = () =>
+  (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+
+/** The one binary. `--version` answers before anything heavy is loaded. */
+async function main(argv: string[]): Promise<number> {
+  const io = processIo();
+  if (argv.length === 1 && ['version', '--version', '-V'].includes(argv[0] ?? '')) {
+    io.out(`mmfleet ${version()}\n`);
+    return EXIT.ok;
+  }
+  const { runProgram } = await import('./program.ts');
+  return runProgram(argv, io, version());
+}
+
+// A closed pipe (`mmfleet status | head`) is the reader's choice, not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok);
+});
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  async (error: unknown) => {
+    const { describeBug } = await import('./bug.ts');
+    process.stderr.write(describeBug(error));
+    process.exitCode = EXIT.internal;
+  },
+);

@@ -1,0 +1,94 @@
+/** What commands share: errors on stderr, selection by name, deadlines, the one JSON document. */
+import { headOf } from '../../adapters/git.ts';
+import { formatProblem, type Problem } from '../../core/problem.ts';
+import { resolveNames } from '../../core/spec/names.ts';
+import type { Desired } from '../desired.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
+import type { Io } from '../io.ts';
+import type { Ops } from '../ops.ts';
+import { exitOfProblem } from '../reconcile.ts';
+
+/** Prints a Problem and gives its exit code. */
+export function fail(io: Io, problem: Problem): ExitCode {
+  io.err(`${formatProblem(problem)}\n`);
+  return exitOfProblem(problem);
+}
+
+/** Bad usage: one line, exit code 3. */
+export function usage(io: Io, message: string): ExitCode {
+  io.err(`${message}\n`);
+  return EXIT.usage;
+}
+
+/** Names on the command line -> instance names at HEAD; null = all; `bad` after it has said why. */
+export async function select(ops: Ops, names: string[], io: Io): Promise<ReadonlySet<string> | null | 'bad'> {
+  if (names.length === 0) return null;
+  const head = await headOf(ops.repo);
+  const desired = head.ok && head.value !== null ? await ops.desiredAt(head.value) : null;
+  if (desired === null || !desired.ok) {
+    io.err('no instance can be named: the repository has no readable commit\n');
+    return 'bad';
+  }
+  return selectFrom(desired.value, names, io);
+}
+
+/** The same against a tree already read. */
+export function selectFrom(desired: Desired, names: string[], io: Io): ReadonlySet<string> | null | 'bad' {
+  if (names.length === 0) return null;
+  const known = desired.instances.flatMap((i) => (i.spec === null ? [] : [i.spec]));
+  const invalid = desired.instances.filter((i) => i.spec === null).map((i) => i.name);
+  const chosen = new Set(names.filter((name) => invalid.includes(name)));
+  const rest = names.filter((name) => !chosen.has(name));
+  const resolved = resolveNames(rest, known);
+  if (!resolved.ok) {
+    io.err(`${formatProblem(resolved.problem)}\n`);
+    return 'bad';
+  }
+  for (const instance of resolved.value) chosen.add(instance.name);
+  return chosen;
+}
+
+export type Deadline = {
+  signal: AbortSignal;
+  clear(): void /** 124, 130 or 143 when that ended it; null otherwise. */;
+  exit(): ExitCode | null;
+};
+
+/** Aborts after `ms`, or on SIGINT/SIGTERM: the step in hand is finished; a second signal ends the process at once. */
+export function deadline(ms: number): Deadline {
+  const controller = new AbortController();
+  let cause: ExitCode | null = null;
+  const end = (code: ExitCode) => () => {
+    if (cause !== null && code !== EXIT.deadline) process.exit(code);
+    cause ??= code;
+    controller.abort();
+  };
+  const timer = setTimeout(end(EXIT.deadline), ms);
+  const onInt = end(EXIT.interrupted);
+  const onTerm = end(EXIT.terminated);
+  process.on('SIGINT', onInt);
+  process.on('SIGTERM', onTerm);
+  return {
+    signal: controller.signal,
+    clear() {
+      clearTimeout(timer);
+      process.off('SIGINT', onInt);
+      process.off('SIGTERM', onTerm);
+    },
+    exit: () => cause,
+  };
+}
+
+/** The one JSON document of a command. */
+export function printJson(
+  io: Io,
+  kind: string,
+  from: { fleet: { name: string } } | null,
+  items: unknown[],
+  problems: Problem[],
+  summary: Record<string, unknown>,
+): void {
+  io.out(
+    `${JSON.stringify({ apiVersion: 'mmfleet/v1', kind, fleet: from?.fleet.name ?? null, summary, items, problems }, null, 2)}\n`,
+  );
+}

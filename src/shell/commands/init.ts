@@ -1,0 +1,192 @@
+/** `init`: the layout of an operations repository; `init --from`: an import of existing env files. Overwrites nothing. */
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { execa } from 'execa';
+import { isSecretKey } from '../../core/env/keys.ts';
+import { parseEnv } from '../../core/env/read.ts';
+import { removeKeys } from '../../core/env/write.ts';
+import { formatProblem, type Problem } from '../../core/problem.ts';
+import { readDesired } from '../desired.ts';
+import { EXIT } from '../exit.ts';
+import { usage } from './common.ts';
+import type { CommonOptions } from './options.ts';
+
+type NewFile = { path: string; text: string; mode?: number };
+type Import = { files: NewFile[]; notes: string[]; problems: Problem[] };
+
+const IGNORES = ['/secrets/', '/data/', '/.mmfleet/'];
+
+/** Writes what is missing and says what to check. Exit 3 when an env file cannot be imported; then nothing is written. */
+export async function runInit(options: CommonOptions): Promise<number> {
+  const { io } = options;
+  const root = resolve(options.C);
+  const imported = importAll(root, options.from ?? []);
+  for (const problem of imported.problems) io.err(`${formatProblem(problem)}\n`);
+  if (imported.problems.some((p) => p.severity !== 'warning')) return EXIT.usage;
+  const files = [fleetFile(root), gitignore(root), ...imported.files].filter((f) => f !== null);
+  const taken = files.filter((f) => existsSync(join(root, f.path)) && f.path !== '.gitignore');
+  if (taken.length > 0 && (options.from ?? []).length > 0) {
+    return usage(
+      io,
+      `not overwritten: ${taken.map((f) => f.path).join(', ')} exist already; move them away or import the others`,
+    );
+  }
+  mkdirSync(root, { recursive: true });
+  if (!existsSync(join(root, '.git'))) {
+    await execa('git', ['init', '--quiet', '--initial-branch=main'], { cwd: root });
+    io.out('created  .git (branch main)\n');
+  }
+  for (const file of files) {
+    if (taken.includes(file)) continue;
+    const path = join(root, file.path);
+    mkdirSync(dirname(path), { recursive: true, ...(file.mode === 0o600 ? { mode: 0o700 } : {}) });
+    writeFileSync(path, file.text, { mode: file.mode ?? 0o644 });
+    if (file.mode !== undefined) chmodSync(path, file.mode);
+    io.out(`wrote    ${file.path}${file.mode === 0o600 ? ' (mode 0600, ignored by git)' : ''}\n`);
+  }
+  for (const note of imported.notes) io.out(`check    ${note}\n`);
+  io.out('next     mmfleet validate, then commit fleet/ and .gitignore, add the team’s remote, push\n');
+  return EXIT.ok;
+}
+
+function fleetFile(root: string): NewFile | null {
+  if (existsSync(join(root, 'fleet/fleet.yaml'))) return null;
+  const name = (
+    basename(root)
+      .toLowerCase()
+      .replace(/[^a-z0-9_-]+/g, '-')
+      .replace(/^[^a-z0-9]+/, '') || 'fleet'
+  ).slice(0, 40);
+  return {
+    path: 'fleet/fleet.yaml',
+    text: `apiVersion: mmfleet/v1\nkind: Fleet\nmetadata: { name: ${name} }\nspec:\n  git: { remote: origin, branch: main, push: true }\n  interval: 30s\n`,
+  };
+}
+
+function gitignore(root: string): NewFile | null {
+  const path = join(root, '.gitignore');
+  const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  const missing = IGNORES.filter(
+    (line) =>
+      !before
+        .split('\n')
+        .some((l) => l.trim() === line || l.trim() === line.slice(1) || l.trim() === line.slice(1, -1)),
+  );
+  if (missing.length === 0) return null;
+  return {
+    path: '.gitignore',
+    text: `${before}${before === '' || before.endsWith('\n') ? '' : '\n'}${missing.join('\n')}\n`,
+  };
+}
+
+function importAll(root: string, paths: string[]): Import {
+  const all: Import = { files: [], notes: [], problems: [] };
+  for (const path of paths) {
+    const one = importEnv(root, path);
+    all.files.push(...one.files);
+    all.notes.push(...one.notes);
+    all.problems.push(...one.problems);
+  }
+  const names = all.files.map((f) => f.path);
+  for (const name of new Set(names.filter((n, i) => names.indexOf(n) !== i)))
+    all.problems.push({
+      code: 'init-duplicate',
+      message: `two env files would become ${name}`,
+      hint: 'import them one at a time under different names',
+    });
+  return all;
+}
+
+/** `.env.amzn` -> name `amzn`; the market comes from MM_MARKET_NAME inside, never from the file's name. */
+function importEnv(root: string, given: string): Import {
+  const path = resolve(root, given);
+  const none = (problem: Problem): Import => ({ files: [], notes: [], problems: [problem] });
+  if (!existsSync(path))
+    return none({
+      code: 'init-env-missing',
+      message: `${given}: no such file`,
+      hint: 'name existing env files, for example .env.amzn',
+      file: given,
+    });
+  const text = readFileSync(path, 'utf8');
+  const read = parseEnv(text, given);
+  const errors = read.problems.filter((p) => p.severity !== 'warning');
+  if (errors.length > 0) return { files: [], notes: [], problems: errors };
+  const market = read.values['MM_MARKET_NAME'];
+  if (market === undefined || market === '')
+    return none({
+      code: 'init-no-market',
+      message: `${given}: no MM_MARKET_NAME`,
+      hint: 'add the market it quotes',
+      file: given,
+    });
+  const name =
+    basename(given)
+      .replace(/^\.?env\.?/, '')
+      .toLowerCase()
+      .replace(/[^a-z0-9_-]+/g, '-') || market.toLowerCase().replace(/[^a-z0-9_-]+/g, '-');
+  if (/\.iter\d+$/.test(given))
+    return none({
+      code: 'init-iter',
+      message: `${given}: an iteration, want a base env`,
+      hint: 'copy the values you want to keep into the base env first',
+      file: given,
+    });
+  const secrets = Object.entries(read.values).filter(([key]) => isSecretKey(key));
+  const base = removeKeys(text, isSecretKey);
+  const account = 'main';
+  const cwd = relative(join(root, 'fleet'), dirname(path)) || '.';
+  const spec = [
+    'apiVersion: mmfleet/v1',
+    'kind: Instance',
+    `metadata: { name: ${name} }`,
+    'spec:',
+    `  market: ${market}`,
+    `  account: ${account}`,
+    `  baseEnv: env/${name}/.env.${name}`,
+    ...(secrets.length > 0 ? [`  secrets: [{ envFile: ../secrets/${name}.env }]`] : []),
+    '  # Stopped until you have checked the command, the folder and the venue; then: mmfleet start',
+    '  state: Stopped',
+    '  runtime:',
+    `    process: { command: [python, -m, market_maker], cwd: ${JSON.stringify(cwd)}, environment: { PYTHONPATH: src } }`,
+    '  venue: { journal: {} }   # weak evidence: replace by command',
+    '  # thresholds and bounds are at their defaults; health: {} and tuning: {} narrow them',
+    '',
+  ].join('\n');
+  const files: NewFile[] = [
+    { path: `fleet/${name}.yaml`, text: spec },
+    { path: `fleet/env/${name}/.env.${name}`, text: base },
+    ...(secrets.length > 0
+      ? [{ path: `secrets/${name}.env`, text: secrets.map(([k, v]) => `${k}=${quote(v)}\n`).join(''), mode: 0o600 }]
+      : []),
+  ];
+  const checked = readDesired(
+    [
+      {
+        path: 'fleet/fleet.yaml',
+        text: 'apiVersion: mmfleet/v1\nkind: Fleet\nmetadata: { name: check }\nspec: { guards: { allowMainnet: true } }\n',
+        blob: '',
+      },
+      ...files.filter((f) => f.mode === undefined).map((f) => ({ ...f, blob: '' })),
+    ],
+    null,
+  );
+  const notes = [
+    `${name}: runtime.process (command, cwd ${cwd}) and account "${account}" are guesses`,
+    `${name}: venue is "journal" (the bot's own words); name the venue's commands for a real proof`,
+    ...(secrets.length > 0
+      ? [
+          `${name}: ${secrets.length} secret keys moved to secrets/${name}.env; ${given} still holds them: delete it when the import works`,
+        ]
+      : []),
+    ...(read.values['MM_ENVIRONMENT'] === 'mainnet'
+      ? [`${name}: MM_ENVIRONMENT=mainnet needs allowMainnet: true`]
+      : []),
+  ];
+  return { files, notes, problems: checked.problems.filter((p) => p.severity !== 'warning') };
+}
+
+/** A value the bot reads back as it was. */
+function quote(value: string): string {
+  return /^[\w.+/=:@-]*$/.test(value) ? value : `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+}

@@ -1,0 +1,68 @@
+import { formatProblem } from '../../core/problem.ts';
+import { parseDuration } from '../../core/trail/text.ts';
+import { EXIT } from '../exit.ts';
+import { painter } from '../io.ts';
+import { type Ops, openOps } from '../ops.ts';
+import { reconcileOnce } from '../reconcile.ts';
+import { planLine, planTable } from '../render/plan.ts';
+import { deadline, fail, printJson, select, usage } from './common.ts';
+import type { WatchOptions } from './options.ts';
+
+/** `reconcile --once | --watch`. */
+export async function runReconcile(names: string[], options: WatchOptions): Promise<number> {
+  const { io } = options;
+  if (options.once === true && options.watch === true) return usage(io, '--once and --watch exclude each other');
+  if (options.dryRun === true) return (await import('./plan.ts')).runPlan(names, options);
+  if (options.once !== true && options.watch !== true) return usage(io, 'reconcile needs --once or --watch');
+  const opened = await openOps(options.C, { host: options.host });
+  if (!opened.ok) return fail(io, opened.problem);
+  if (options.watch === true) return (await import('../watch.ts')).runWatch(opened.value, names, options);
+  return once(opened.value, names, options);
+}
+
+async function once(ops: Ops, names: string[], options: WatchOptions): Promise<number> {
+  const { io } = options;
+  const timeoutMs = parseDuration(options.timeout ?? '10m');
+  if (timeoutMs === undefined)
+    return usage(io, `--timeout: found "${options.timeout}", want a duration such as 90s or 10m`);
+  const only = await select(ops, names, io);
+  if (only === 'bad') return EXIT.usage;
+  const stop = deadline(timeoutMs);
+  const quiet = options.chat === true;
+  const report = await reconcileOnce(ops, {
+    only,
+    tune: options.tune,
+    push: options.push,
+    signal: stop.signal,
+    lockTimeoutMs: timeoutMs,
+    onPhase: (name, phase, detail) => {
+      if (!quiet) io.err(`${name} ${phase}: ${detail}\n`);
+    },
+  });
+  stop.clear();
+  const commits = report.passes.flatMap((p) => p.applied.commits);
+  const exit = stop.exit() ?? (report.exit === EXIT.held && options.allowHeld === true ? EXIT.ok : report.exit);
+  if (options.chat === true)
+    return (await import('../chat.ts')).printChat(ops, io, report.last, commits, report.problems);
+  if (options.json === true) {
+    printJson(io, 'Reconcile', report.last, report.last?.planned.map((p) => p.item) ?? [], report.problems, {
+      passes: report.passes.length,
+      commits,
+      exit,
+    });
+    return exit;
+  }
+  for (const note of report.passes.flatMap((p) => p.look?.notes ?? [])) io.err(`${formatProblem(note)}\n`);
+  for (const problem of report.problems) io.err(`${formatProblem(problem)}\n`);
+  for (const outcome of report.passes.flatMap((p) => p.applied.outcomes)) {
+    if (outcome.standing !== 'done') io.err(`${outcome.name} ${outcome.standing}: ${outcome.message}\n`);
+  }
+  for (const subject of commits) io.out(`${subject}\n`);
+  if (report.last !== null) {
+    const interesting = report.last.planned.filter((p) => p.standing !== 'settled');
+    io.out(
+      `${interesting.length > 0 ? planTable(interesting, painter(io.color)).split('\n').slice(0, -1).concat(planLine(report.last.planned)).join('\n') : planLine(report.last.planned)}\n`,
+    );
+  }
+  return exit;
+}

@@ -1,0 +1,72 @@
+import type { StatusItem } from '../../core/plan/status.ts';
+import { formatProblem } from '../../core/problem.ts';
+import { EXIT } from '../exit.ts';
+import { painter } from '../io.ts';
+import { type Ops, openOps } from '../ops.ts';
+import { type Look, look } from '../pass.ts';
+import { statusTable, summary } from '../render/status.ts';
+import { statusLong } from '../render/status-long.ts';
+import { statusItems } from '../status-items.ts';
+import { deadline, fail, printJson, select } from './common.ts';
+import type { CommonOptions } from './options.ts';
+
+const REFRESH_MS = 2_000;
+
+/** `status`: what the last fetched revision declares and what runs. Reads only; no network. */
+export async function runStatus(names: string[], options: CommonOptions): Promise<number> {
+  const { io } = options;
+  const opened = await openOps(options.C, { host: options.host });
+  if (!opened.ok) return fail(io, opened.problem);
+  const ops = opened.value;
+  const only = await select(ops, names, io);
+  if (only === 'bad') return EXIT.usage;
+  if (options.watch === true) return refresh(ops, only, options);
+  const seen = await read(ops);
+  if (!seen.ok) return fail(io, seen.problem);
+  ops.journals.save();
+  const items = chosen(statusItems(seen.value), only);
+  if (options.chat === true)
+    return (await import('../chat.ts')).printChat(
+      ops,
+      io,
+      { ...seen.value, planned: seen.value.planned.filter((p) => only === null || only.has(p.item.name)) },
+      [],
+      [],
+    );
+  if (options.json === true) {
+    printJson(io, 'Status', seen.value, items, [...seen.value.desired.problems], {
+      text: summary(items),
+      instances: items.length,
+    });
+    return EXIT.ok;
+  }
+  for (const problem of seen.value.desired.problems.filter((p) => p.severity !== 'warning'))
+    io.err(`${formatProblem(problem)}\n`);
+  if (names.length === 1 && items.length === 1) io.out(`${statusLong(items[0]!, seen.value, painter(io.color))}\n`);
+  else io.out(`${table(items, ops, options)}\n`);
+  return EXIT.ok;
+}
+
+function table(items: StatusItem[], ops: Ops, { io }: CommonOptions): string {
+  return statusTable(items, ops.clock.nowMs(), painter(io.color), io.outTTY ? io.columns : 1000);
+}
+
+const read = (ops: Ops) => look(ops, { only: null, tune: true, push: true, fetch: false });
+
+const chosen = (items: StatusItem[], only: ReadonlySet<string> | null) =>
+  items.filter((i) => only === null || only.has(i.name));
+
+async function refresh(ops: Ops, only: ReadonlySet<string> | null, options: CommonOptions): Promise<number> {
+  const { io } = options;
+  const stop = deadline(2 ** 31 - 1);
+  while (!stop.signal.aborted) {
+    const seen: Awaited<ReturnType<typeof look>> = await read(ops);
+    const text = seen.ok
+      ? table(chosen(statusItems(seen.value satisfies Look), only), ops, options)
+      : formatProblem(seen.problem);
+    io.out(`${io.outTTY ? '\u001b[H\u001b[2J' : ''}${text}\n`);
+    await ops.clock.sleep(REFRESH_MS, stop.signal);
+  }
+  stop.clear();
+  return EXIT.ok;
+}

@@ -1,0 +1,62 @@
+import { readSecretNames } from '../../adapters/secrets.ts';
+import { formatProblem, type Problem } from '../../core/problem.ts';
+import type { Desired } from '../desired.ts';
+import { EXIT } from '../exit.ts';
+import { openOps } from '../ops.ts';
+import { fail } from './common.ts';
+import type { CommonOptions } from './options.ts';
+
+/** `validate`: the working tree's specs, envs and secrets; no network, no process. Exit 3 when anything is an error. */
+export async function runValidate(options: CommonOptions): Promise<number> {
+  const { io } = options;
+  const opened = await openOps(options.C);
+  if (!opened.ok) return fail(io, opened.problem);
+  const read = await opened.value.desiredInWorktree();
+  if (!read.ok) return fail(io, read.problem);
+  const desired = read.value;
+  const problems = [...desired.problems, ...secretProblems(desired, opened.value.repo.root), ...fleetProblem(desired)];
+  const errors = problems.filter((p) => p.severity !== 'warning');
+  const items = desired.instances.map((i) => ({
+    name: i.name,
+    file: i.file,
+    valid: !errors.some((p) => p.instance === i.name),
+    iter: i.env?.iter ?? null,
+  }));
+  if (options.json === true) {
+    const summary = {
+      instances: items.length,
+      valid: items.filter((i) => i.valid).length,
+      errors: errors.length,
+      warnings: problems.length - errors.length,
+    };
+    io.out(
+      `${JSON.stringify({ apiVersion: 'mmfleet/v1', kind: 'Validation', fleet: desired.fleet?.name ?? null, summary, items, problems }, null, 2)}\n`,
+    );
+  } else {
+    const texts = problems.map((p) => `${p.severity === 'warning' ? 'warning: ' : ''}${formatProblem(p)}\n`);
+    // A fault in the fleet's defaults concerns every instance and is said once.
+    for (const text of new Set(texts)) io.err(text);
+    const count = (n: number, word: string) => `${n} ${word}${n === 1 ? '' : 's'}`;
+    io.out(
+      `${count(items.length, 'instance')}, ${count(errors.length, 'error')}, ${count(problems.length - errors.length, 'warning')}\n`,
+    );
+  }
+  return errors.length > 0 ? EXIT.usage : EXIT.ok;
+}
+
+/** Names of keys only: whether each source is there and private, without keeping a value. */
+function secretProblems(desired: Desired, root: string): Problem[] {
+  return desired.instances.flatMap(({ name, spec }) => {
+    if (spec === null) return [];
+    const names = readSecretNames(spec.secrets, root);
+    return names.ok ? [] : [{ ...names.problem, instance: name }];
+  });
+}
+
+function fleetProblem(desired: Desired): Problem[] {
+  if (desired.fleet !== null || desired.problems.some((p) => p.instance === undefined && p.severity !== 'warning'))
+    return [];
+  return [
+    { code: 'fleet-missing', message: 'no document of kind Fleet in fleet/*.yaml', hint: 'mmfleet init writes one' },
+  ];
+}

@@ -1,0 +1,161 @@
+/** Verbs that act on named instances: a wish becomes a commit, then those instances are converged. */
+
+import { gitUser } from '../../adapters/git-user.ts';
+import { NO_RESTARTS } from '../../core/flat/backoff.ts';
+import { formatProblem, type Problem } from '../../core/problem.ts';
+import { editScalar } from '../../core/spec/edit.ts';
+import { commitMessage } from '../../core/trail/message.ts';
+import type { WishStory } from '../../core/trail/stories.ts';
+import { parseDuration } from '../../core/trail/text.ts';
+import { type Builder, publishChanges } from '../apply.ts';
+import { holdChange, releaseChange } from '../changes.ts';
+import type { DesiredInstance } from '../desired.ts';
+import { combineExit, EXIT, type ExitCode } from '../exit.ts';
+import { painter } from '../io.ts';
+import { writeRestarts } from '../observe.ts';
+import { type Ops, openOps } from '../ops.ts';
+import { type Look, look } from '../pass.ts';
+import { reconcileOnce, withLock } from '../reconcile.ts';
+import { planLine, planTable } from '../render/plan.ts';
+import { deadline, fail, printJson, select, usage } from './common.ts';
+import type { CommonOptions } from './options.ts';
+
+export type Verb = 'start' | 'stop' | 'restart' | 'suspend' | 'resume' | 'flatten' | 'release';
+
+/** Commits the wish for every named instance (all or none), then converges them. Fails if one of them fails. */
+export async function runVerb(verb: Verb, names: string[], options: CommonOptions): Promise<number> {
+  const { io } = options;
+  const timeoutMs = parseDuration(options.timeout ?? '10m');
+  if (timeoutMs === undefined)
+    return usage(io, `--timeout: found "${options.timeout}", want a duration such as 90s or 10m`);
+  if (options.until !== undefined && !/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(options.until))
+    return usage(io, `--until: found "${options.until}", want ISO 8601 UTC such as 2026-12-01T06:00:00Z`);
+  const opened = await openOps(options.C, { host: options.host });
+  if (!opened.ok) return fail(io, opened.problem);
+  const ops = opened.value;
+  const only = await select(ops, names, io);
+  if (only === 'bad') return EXIT.usage;
+  const stop = deadline(timeoutMs);
+  const wished = await withLock(ops, { lockTimeoutMs: timeoutMs, signal: stop.signal }, () =>
+    commitWish(ops, verb, only, options),
+  );
+  if (!wished.ok) {
+    stop.clear();
+    return fail(io, wished.problem);
+  }
+  for (const subject of wished.value.commits) io.err(`${subject}\n`);
+  if (verb === 'release') for (const name of wished.value.names) await writeRestarts(ops.stateDir, name, NO_RESTARTS);
+  const selected = new Set(wished.value.names);
+  const report = await reconcileOnce(ops, {
+    only: selected,
+    tune: false,
+    push: true,
+    signal: stop.signal,
+    lockTimeoutMs: timeoutMs,
+    force: verb === 'restart' ? 'restart' : verb === 'flatten' ? 'flatten' : null,
+    onPhase: (name, phase, detail) => io.err(`${name} ${phase}: ${detail}\n`),
+  });
+  stop.clear();
+  const mine = report.last?.planned.filter((p) => selected.has(p.item.name)) ?? [];
+  const exit =
+    stop.exit() ??
+    combineExit([
+      report.exit === EXIT.held && expectsHold(verb, mine) ? EXIT.ok : report.exit,
+      ...(wished.value.refused > 0 ? [EXIT.failed] : []),
+    ] as ExitCode[]);
+  const commits = [...wished.value.commits, ...report.passes.flatMap((p) => p.applied.commits)];
+  if (options.json === true) {
+    printJson(
+      io,
+      'Reconcile',
+      report.last,
+      mine.map((p) => p.item),
+      report.problems,
+      { verb, commits, exit },
+    );
+    return exit;
+  }
+  for (const problem of report.problems) io.err(`${formatProblem(problem)}\n`);
+  for (const o of report.passes.flatMap((p) => p.applied.outcomes)) io.out(`${o.name}: ${o.message}\n`);
+  io.out(`${planTable(mine, painter(io.color)).split('\n').slice(0, -1).join('\n')}\n${planLine(mine)}\n`);
+  return exit;
+}
+
+/** `flatten` leaves its instances held: that is what was asked for. */
+const expectsHold = (verb: Verb, mine: Look['planned']) =>
+  verb === 'flatten' && mine.every((p) => p.item.reason === 'held' && p.item.message.startsWith('flattened by'));
+
+type Wished = { names: string[]; commits: string[]; refused: number };
+
+async function commitWish(
+  ops: Ops,
+  verb: Verb,
+  only: ReadonlySet<string> | null,
+  options: CommonOptions,
+): Promise<{ ok: true; value: Wished } | { ok: false; problem: Problem }> {
+  const seen = await look(ops, { only, tune: false, push: true, fetch: true });
+  if (!seen.ok) return seen;
+  const chosen = seen.value.desired.instances.filter((i) => only === null || only.has(i.name));
+  const names = chosen.map((i) => i.name);
+  if (verb === 'restart') return { ok: true, value: { names, commits: [], refused: 0 } };
+  const builders = chosen.map(
+    (instance): Builder =>
+      (desired) => {
+        const reason = options.reason ?? '';
+        const at = journalTs(ops, instance);
+        if (verb === 'release') return releaseChange(desired, instance.name, reason, at);
+        if (verb === 'flatten')
+          return holdChange(desired, instance.name, `flattened by hand: ${reason}`, at, ops.clock.nowMs(), []);
+        const current = desired.instances.find((i) => i.name === instance.name) ?? instance;
+        const text = desired.files.get(current.file)?.text ?? '';
+        const edited = editWish(text, verb, instance.name, reason, options.until ?? null);
+        if (edited === null || edited === text) return null;
+        const story: WishStory = {
+          kind: verb,
+          instance: instance.name,
+          at,
+          why: [],
+          reason,
+          until: verb === 'suspend' ? (options.until ?? null) : null,
+        };
+        return {
+          instance: instance.name,
+          files: [{ path: current.file, text: edited }],
+          message: commitMessage(story),
+          at,
+        };
+      },
+  );
+  const author = await gitUser(ops.repo);
+  const landed = await publishChanges(ops, seen.value, builders, [], {
+    push: true,
+    ...(author === null ? {} : { author }),
+  });
+  if (!landed.ok) return landed;
+  return { ok: true, value: { names, commits: landed.value, refused: 0 } };
+}
+
+function journalTs(ops: Ops, instance: DesiredInstance): number | null {
+  const view = instance.spec === null ? null : ops.journals.look(instance);
+  return view?.state === 'ok' ? view.run.now : null;
+}
+
+function editWish(
+  text: string,
+  verb: 'start' | 'stop' | 'suspend' | 'resume',
+  name: string,
+  reason: string,
+  until: string | null,
+): string | null {
+  const path = verb === 'start' || verb === 'stop' ? ['spec', 'state'] : ['spec', 'suspend'];
+  const value =
+    verb === 'start'
+      ? 'Running'
+      : verb === 'stop'
+        ? 'Stopped'
+        : verb === 'resume'
+          ? null
+          : { reason, ...(until === null ? {} : { until }) };
+  const edited = editScalar(text, path, value, name);
+  return edited.ok ? edited.value : null;
+}

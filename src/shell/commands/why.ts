@@ -1,0 +1,42 @@
+import { EXIT } from '../exit.ts';
+import { painter } from '../io.ts';
+import { openOps } from '../ops.ts';
+import { look } from '../pass.ts';
+import { whyTable } from '../render/why.ts';
+import { fail, printJson, select, usage } from './common.ts';
+import type { CommonOptions } from './options.ts';
+
+/** `why NAME`: every rule of the decision as it stands now, also when it is "nothing". Reads only. */
+export async function runWhy(names: string[], options: CommonOptions): Promise<number> {
+  const { io } = options;
+  const opened = await openOps(options.C);
+  if (!opened.ok) return fail(io, opened.problem);
+  const only = await select(opened.value, names, io);
+  if (only === 'bad') return EXIT.usage;
+  if (only === null || only.size !== 1) return usage(io, 'why takes one instance');
+  const seen = await look(opened.value, { only, tune: true, push: true, fetch: false, worktree: false });
+  if (!seen.ok) return fail(io, seen.problem);
+  const name = [...only][0] ?? '';
+  const situation = seen.value.situations.find((s) => s.instance.name === name);
+  const planned = seen.value.planned.find((p) => p.item.name === name);
+  const decided = situation?.decided ?? null;
+  const plan =
+    planned === undefined
+      ? ''
+      : `${planned.item.action === 'none' ? 'nothing to do' : planned.item.action} (${planned.item.reason}): ${planned.item.message}`;
+  if (options.json === true) {
+    printJson(io, 'Why', seen.value, decided?.rows ?? [], [], {
+      name,
+      plan: planned?.item ?? null,
+      decision: decided?.decision ?? null,
+      sentence: decided?.sentence ?? plan,
+      health: decided?.health ?? 'unknown',
+    });
+    return EXIT.ok;
+  }
+  io.out(
+    `${whyTable(name, decided?.rows ?? [], decided?.sentence ?? 'no rule could be looked at', painter(io.color))}\n`,
+  );
+  io.out(`plan: ${plan}\n`);
+  return EXIT.ok;
+}

@@ -1,0 +1,250 @@
+/** Converges one instance: stop what must stop, prove it flat, start what must run. Returns what happened as a value. */
+import { basename, isAbsolute, join, relative, resolve } from 'node:path';
+import { readSecrets } from '../../adapters/secrets.ts';
+import { afterExit, afterRestart } from '../../core/flat/backoff.ts';
+import { confirmRun } from '../../core/flat/confirm.ts';
+import type { Effect } from '../../core/plan/plan.ts';
+import type { Lifecycle, PlanReason } from '../../core/plan/types.ts';
+import type { StartOrder, VenuePort } from '../../core/ports.ts';
+import type { Instance, ProcessRuntime } from '../../core/spec/types.ts';
+import type { KnownSecret } from '../../core/trail/secret-gate.ts';
+import { type DesiredEnv, type DesiredInstance, desiredDigest } from '../desired.ts';
+import { type ObservedInstance, writeRestarts } from '../observe.ts';
+import type { Ops } from '../ops.ts';
+import { openVenue } from '../venues.ts';
+import { tunedOnly } from '../views.ts';
+import { startInstance } from './start.ts';
+import { stopInstance } from './stop.ts';
+
+export type ConvergeEffect = Extract<Effect, { do: 'start' | 'restart' | 'stop' | 'prove' }>;
+
+export type ConvergeOutcome = {
+  name: string;
+  /** `done`: as wanted. `waiting`: a later pass takes it up. `held`: latch `hold`. `failed`: did not converge. */
+  standing: 'done' | 'waiting' | 'held' | 'failed';
+  reason: PlanReason;
+  message: string;
+  /** Reason of the hold to latch; null = none. */
+  hold: string | null;
+};
+
+export type ConvergeDeps = {
+  ops: Ops;
+  fleetName: string;
+  revision: string;
+  passStartedAtMs: number;
+  signal: AbortSignal;
+  onPhase: (name: string, phase: Lifecycle, detail: string) => void;
+  /** Secrets that were read, for the gate before the next commit. */
+  onSecrets: (secrets: KnownSecret[]) => void;
+};
+
+type Usable = DesiredInstance & { spec: Instance; env: DesiredEnv };
+
+/** Expected outcomes are values; only bugs throw. */
+export async function converge(
+  deps: ConvergeDeps,
+  instance: DesiredInstance,
+  observed: ObservedInstance,
+  effect: ConvergeEffect,
+): Promise<ConvergeOutcome> {
+  const done = outcome(instance.name);
+  if (!isUsable(instance)) return done('failed', 'spec-invalid', 'its spec is invalid', null);
+  const { ops } = deps;
+  const secrets = await readSecrets(instance.spec.secrets, ops.repo.root);
+  if (!secrets.ok) return done('failed', 'spec-invalid', secrets.problem.message, null);
+  deps.onSecrets(Object.entries(secrets.value).map(([key, value]) => ({ key, value })));
+  let killed = false;
+  const venue = openVenue(ops, instance, secrets.value, () => killed);
+  if (!venue.ok) return done('failed', 'spec-invalid', venue.problem.message, null);
+
+  const stopped = await stop(deps, instance, observed, effect, venue.value, (was) => {
+    killed = was;
+  });
+  if ('hold' in stopped) {
+    if (stopped.hold)
+      return done(
+        'held',
+        stopped.reason,
+        stopped.message,
+        `${stopped.reason === 'foreign-position' ? 'foreign position' : 'flat unproven'}: ${stopped.message}`,
+      );
+    return done(deps.signal.aborted ? 'waiting' : 'failed', stopped.reason, stopped.message, null);
+  }
+  if (effect.do === 'stop') return done('done', 'converged', 'stopped and flat', effect.hold);
+  if (effect.do === 'prove') {
+    if (effect.cause === 'unasked-exit')
+      await writeRestarts(ops.stateDir, instance.name, afterExit(observed.restarts, ops.clock.nowMs()));
+    return done('done', 'converged', 'proved flat', null);
+  }
+  return start(deps, instance, observed, venue.value, stopped.proof, secrets.value);
+}
+
+function stop(
+  deps: ConvergeDeps,
+  instance: Usable,
+  observed: ObservedInstance,
+  effect: ConvergeEffect,
+  venue: VenuePort,
+  onEnd: (killed: boolean) => void,
+) {
+  const { ops } = deps;
+  const { name, spec, env } = instance;
+  const live = observed.copies.known && observed.copies.value.length > 0;
+  const running = observed.copies.known ? observed.copies.value[0] : undefined;
+  const firstRun = observed.receipts.length === 0 && observed.journal.state === 'none';
+  return stopInstance({
+    instance: name,
+    market: spec.market,
+    gitDir: ops.repo.gitDir,
+    stateDir: ops.stateDir,
+    runtime: ops.runtime(deps.fleetName),
+    venue,
+    clock: ops.clock,
+    policy: {
+      settleMs: spec.venue.settleMs,
+      dustMaxNotionalUsd: spec.venue.dustMaxNotionalUsd,
+      flatten: spec.venue.flatten,
+    },
+    stop: spec.runtime.kind === 'process' ? spec.runtime.stop : { signal: 'SIGINT', timeoutMs: spec.runtime.timeoutMs },
+    envValues: patientValues(env.values, observed),
+    shuttingDown: observed.journal.state === 'ok' && observed.journal.shuttingDown,
+    preflight: true,
+    // Only a person's `flatten` closes what no run of ours is known to have opened.
+    mayClose: live || ownRun(ops, instance, observed) || (effect.do === 'stop' && effect.cause === 'held'),
+    cause:
+      effect.do === 'start'
+        ? firstRun
+          ? 'first-start'
+          : observed.restarts.exitedMs === null
+            ? 'start'
+            : 'unasked-exit'
+        : effect.cause,
+    iterFrom: running?.iter ?? env.iter,
+    iterTo: env.iter,
+    runFacts: async (ended) => {
+      onEnd(ended.killed);
+      return ops.journals.facts(instance);
+    },
+    seenClientIds: observed.receipts.flatMap((r) => r.orders.map((o) => o.clientId)),
+    signal: deps.signal,
+    onPhase: (phase, detail) => deps.onPhase(name, phase, detail),
+  });
+}
+
+/** The desired env, with the shutdown limit of the run itself where that is longer: patience must cover what runs. */
+function patientValues(
+  values: Readonly<Record<string, string>>,
+  { journal }: ObservedInstance,
+): Record<string, string> {
+  const said = journal.state === 'ok' ? Number(journal.runStart?.config['shutdown_timeout_s']) : Number.NaN;
+  const declared = Number(values['MM_SHUTDOWN_TIMEOUT_S'] ?? Number.NaN);
+  const longest = Math.max(...[said, declared].filter((limit) => Number.isFinite(limit)));
+  return Number.isFinite(longest) ? { ...values, MM_SHUTDOWN_TIMEOUT_S: String(longest) } : { ...values };
+}
+
+/** Whether the newest run was started by mmfleet for this instance: its env file is one that we materialised. */
+function ownRun(ops: Ops, instance: DesiredInstance, observed: ObservedInstance): boolean {
+  if (observed.journal.state !== 'ok') return false;
+  const file = observed.journal.run.envFile;
+  if (file === null) return false;
+  const path = isAbsolute(file) ? file : resolve(ops.repo.root, file);
+  return !relative(join(ops.stateDir, 'run', instance.name), path).startsWith('..');
+}
+
+async function start(
+  deps: ConvergeDeps,
+  instance: Usable,
+  observed: ObservedInstance,
+  venue: VenuePort,
+  proof: Parameters<typeof startInstance>[0]['proof'],
+  secrets: Record<string, string>,
+): Promise<ConvergeOutcome> {
+  const { ops } = deps;
+  const done = outcome(instance.name);
+  const order = startOrder(deps, instance, observed, secrets);
+  const before = new Set(ops.journals.runIds(instance));
+  const nowMs = ops.clock.nowMs();
+  // The count is written first: a crash of mmfleet right after the start must not forget it.
+  const restarts =
+    observed.restarts.exitedMs === null && !unasked(observed)
+      ? { restarts: 0, lastStartMs: nowMs, exitedMs: null }
+      : afterRestart(afterExit(observed.restarts, nowMs), instance.spec.runtime.backoff, nowMs);
+  await writeRestarts(ops.stateDir, instance.name, restarts);
+  const result = await startInstance({
+    instance: instance.name,
+    market: instance.spec.market,
+    runtime: ops.runtime(deps.fleetName),
+    venue,
+    clock: ops.clock,
+    order,
+    proof,
+    passStartedAtMs: deps.passStartedAtMs,
+    startTimeoutMs: instance.spec.runtime.startTimeoutMs,
+    confirm: async () => {
+      const view = ops.journals.look(instance);
+      if (view.state !== 'ok' || view.runStart === null || before.has(view.runId)) return 'no';
+      return confirmRun(view.runStart, { envFileName: order.envFileName, values: tunedOnly(instance) });
+    },
+    signal: deps.signal,
+    onPhase: (phase, detail) => deps.onPhase(instance.name, phase, detail),
+  });
+  switch (result.outcome) {
+    case 'running':
+      return done('done', 'converged', `runs ${order.envFileName} (pid ${result.copy.pid})`, null);
+    case 'not-confirmed':
+      return done('held', 'not-confirmed', result.message, `not confirmed: ${result.message}`);
+    case 'exited':
+      return done('failed', 'not-running', `${result.message}; mmfleet logs ${instance.name}`, null);
+    case 'interrupted':
+      return done('waiting', 'not-confirmed', result.message, null);
+    case 'refused':
+      return done(result.hold ? 'held' : 'failed', result.reason, result.message, result.hold ? result.message : null);
+    case 'failed':
+      return done('failed', 'not-running', result.problem.message, null);
+  }
+}
+
+const unasked = (observed: ObservedInstance) =>
+  observed.copies.known &&
+  observed.copies.value.length === 0 &&
+  observed.journal.state === 'ok' &&
+  !observed.receipts.some((r) => observed.journal.state === 'ok' && r.runId === observed.journal.runId);
+
+function startOrder(
+  deps: ConvergeDeps,
+  instance: Usable,
+  observed: ObservedInstance,
+  secrets: Record<string, string>,
+): StartOrder {
+  const { name, spec, env } = instance;
+  const runtime = spec.runtime as ProcessRuntime;
+  const digest = (observed.secretNames.ok ? desiredDigest(instance, observed.secretNames.names) : null) ?? '';
+  return {
+    instance: name,
+    command: runtime.command,
+    cwd: resolve(deps.ops.repo.root, runtime.cwd),
+    env: { ...env.values, ...secrets },
+    envText: env.text,
+    secrets,
+    envFileName: basename(env.path),
+    envFileVariable: runtime.envFileVariable,
+    environment: runtime.environment,
+    markers: {
+      MMFLEET_ITER: env.iter === null ? 'base' : String(env.iter),
+      MMFLEET_REVISION: deps.revision,
+      MMFLEET_DIGEST: digest,
+    },
+  };
+}
+
+const isUsable = (instance: DesiredInstance): instance is Usable => instance.spec !== null && instance.env !== null;
+
+const outcome =
+  (name: string) =>
+  (
+    standing: ConvergeOutcome['standing'],
+    reason: PlanReason,
+    message: string,
+    hold: string | null,
+  ): ConvergeOutcome => ({ name, standing, reason, message, hold });

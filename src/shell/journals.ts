@@ -1,0 +1,263 @@
+/** What each instance's journal says, folded as it grows. Cached in `.mmfleet/cache`; the cache may vanish at any moment. */
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { type CursorState, JournalCursor, JournalFolders } from '../adapters/journal-cursor.ts';
+import { listMarketRuns, scanFile } from '../adapters/journal-files.ts';
+import type { JournalEvidence } from '../adapters/journal-venue.ts';
+import type { EdgeSums } from '../core/health/edge-sums.ts';
+import { observe } from '../core/health/observe.ts';
+import { loadRun, newRunState, type RunState, storeRun } from '../core/health/run.ts';
+import { LineScanner } from '../core/journal/scan.ts';
+import type { JournalEvent, RunEndEvent, RunStartEvent } from '../core/journal/types.ts';
+import type { Instance } from '../core/spec/types.ts';
+import type { RunFacts } from './converge/stop.ts';
+import type { DesiredInstance } from './desired.ts';
+
+export type JournalView =
+  /** No journal of this market: it never ran, or the folder is not there yet. */
+  | { state: 'none' }
+  | { state: 'unknown'; reason: string }
+  | {
+      state: 'ok';
+      runId: string;
+      run: RunState;
+      /** null: the run's first piece is gone. */
+      runStart: RunStartEvent | null;
+      runEnd: RunEndEvent | null;
+      /** A shutdown is written down, whether or not the process still lives. */
+      shuttingDown: boolean;
+      /** Wall time of the last byte, ms. */
+      lastByteAtMs: number;
+      /** The piece being written. */
+      path: string;
+    };
+
+type Entry = {
+  cursor: JournalCursor;
+  run: RunState;
+  runStart: RunStartEvent | null;
+  runEnd: RunEndEvent | null;
+  shuttingDown: boolean;
+  /** What the fold depends on besides the bytes. */
+  key: string;
+  changed: boolean;
+  offset: number;
+  path: string;
+};
+
+type Stored = {
+  key: string;
+  cursor: CursorState;
+  run: string;
+  runStart: RunStartEvent | null;
+  runEnd: RunEndEvent | null;
+  shuttingDown: boolean;
+};
+
+const CACHE_VERSION = 1;
+
+export class Journals {
+  readonly #root: string;
+  readonly #cacheDir: string;
+  readonly #folders = new JournalFolders();
+  readonly #entries = new Map<string, Entry>();
+  readonly #earlier = new Map<string, EdgeSums | null>();
+
+  constructor(root: string, stateDir: string) {
+    this.#root = root;
+    this.#cacheDir = join(stateDir, 'cache');
+  }
+
+  /** Reads what was appended and gives the newest run of an instance. */
+  look(instance: Pick<DesiredInstance, 'name' | 'spec' | 'env'>): JournalView {
+    const { spec } = instance;
+    if (spec === null) return { state: 'none' };
+    const pattern = resolve(this.#root, spec.journal.path);
+    if (!existsSync(dirname(pattern))) return { state: 'none' };
+    const entry = this.#entryOf(instance, spec, pattern);
+    this.#folders.nextTick();
+    const polled = entry.cursor.poll(this.#folders, {
+      startRun: () => startRun(entry, spec, capOf(instance)),
+      event: (event) => take(entry, spec, capOf(instance), event),
+    });
+    if (!polled.known)
+      return polled.reason === 'no journal' ? { state: 'none' } : { state: 'unknown', reason: polled.reason };
+    if (polled.bytes > 0 || polled.newRun) entry.changed = true;
+    entry.path = polled.path;
+    entry.offset = entry.cursor.toJSON()?.offset ?? 0;
+    // A file without a single event yet is a start that has not said anything.
+    if (entry.run.startTs === null) return { state: 'none' };
+    const { run, runStart, runEnd, shuttingDown } = entry;
+    const lastByteAtMs = statSync(polled.path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    return { state: 'ok', runId: run.runId, run, runStart, runEnd, shuttingDown, lastByteAtMs, path: polled.path };
+  }
+
+  /** Ids of the runs seen so far: a start is confirmed only by another one. */
+  runIds(instance: Pick<DesiredInstance, 'name' | 'spec' | 'env'>): string[] {
+    const view = this.look(instance);
+    return view.state === 'ok' ? [view.runId] : [];
+  }
+
+  /** What the newest run says of its end, read now. */
+  facts(instance: Pick<DesiredInstance, 'name' | 'spec' | 'env'>): RunFacts {
+    const view = this.look(instance);
+    if (view.state !== 'ok') return { runId: null, botSays: null };
+    const flatten = view.runEnd?.flatten;
+    return {
+      runId: view.runId,
+      botSays: flatten === undefined ? null : { positionAfter: flatten.positionAfter, reason: flatten.reason },
+    };
+  }
+
+  /** The bot's own words as (weak) evidence of flatness. */
+  evidence(instance: Pick<DesiredInstance, 'name' | 'spec' | 'env'>, killed: boolean): JournalEvidence {
+    const view = this.look(instance);
+    if (view.state !== 'ok') return { exitClean: false, runEnd: null, lastPosition: null };
+    const flatten = view.runEnd?.flatten;
+    return {
+      exitClean: view.runEnd !== null && !killed,
+      runEnd:
+        flatten === undefined
+          ? null
+          : {
+              positionAfter: flatten.positionAfter,
+              activeOrders: flatten.activeOrders,
+              hasStats: Object.keys(view.runEnd?.stats ?? {}).length > 0,
+            },
+      lastPosition: view.run.position?.base ?? null,
+    };
+  }
+
+  /** The journal bytes a decision stands on: `file@0..offset`; null without a journal. */
+  reference(name: string): string | null {
+    const entry = this.#entries.get(name);
+    return entry === undefined || entry.path === '' ? null : `${basename(entry.path)}@0..${entry.offset}`;
+  }
+
+  /** What an earlier iteration earned, from its newest run on disk; null when there is none. Read once. */
+  edgesOf(instance: Pick<DesiredInstance, 'name' | 'spec' | 'env'>, envFileName: string): EdgeSums | null {
+    const { spec } = instance;
+    if (spec === null) return null;
+    const key = `${instance.name} ${envFileName}`;
+    const found = this.#earlier.get(key);
+    if (found !== undefined) return found;
+    const runs = listMarketRuns(resolve(this.#root, spec.journal.path), spec.market);
+    let edges: EdgeSums | null = null;
+    for (const files of runs.ok ? runs.value.toReversed() : []) {
+      const run = foldRun(files.paths, spec, capOf(instance));
+      if (run.envFile?.split('/').at(-1) !== envFileName) continue;
+      edges = run.edges.closed;
+      break;
+    }
+    this.#earlier.set(key, edges);
+    return edges;
+  }
+
+  /** Writes the cache of what changed, so that the next one-shot run reads only what is new. */
+  save(): void {
+    for (const [name, entry] of this.#entries) {
+      const cursor = entry.cursor.toJSON();
+      if (!entry.changed || cursor === undefined) continue;
+      const stored: Stored = {
+        key: entry.key,
+        cursor,
+        run: storeRun(entry.run),
+        runStart: entry.runStart,
+        runEnd: entry.runEnd,
+        shuttingDown: entry.shuttingDown,
+      };
+      mkdirSync(this.#cacheDir, { recursive: true, mode: 0o700 });
+      const path = join(this.#cacheDir, `${name}.json`);
+      writeFileSync(`${path}.${process.pid}.tmp`, JSON.stringify(stored), { mode: 0o600 });
+      renameSync(`${path}.${process.pid}.tmp`, path);
+      entry.changed = false;
+    }
+  }
+
+  #entryOf(instance: Pick<DesiredInstance, 'name' | 'spec' | 'env'>, spec: Instance, pattern: string): Entry {
+    const key = JSON.stringify([CACHE_VERSION, pattern, spec.market, spec.health, capOf(instance)]);
+    const known = this.#entries.get(instance.name);
+    if (known !== undefined && known.key === key) return known;
+    const entry = this.#restore(instance, spec, pattern, key) ?? {
+      cursor: new JournalCursor(pattern, spec.market),
+      ...emptyRun(spec, capOf(instance)),
+      key,
+      changed: false,
+      offset: 0,
+      path: '',
+    };
+    this.#entries.set(instance.name, entry);
+    return entry;
+  }
+
+  /** A cache that is absent, damaged or of another policy only costs reading the run again. */
+  #restore(
+    instance: Pick<DesiredInstance, 'name' | 'spec' | 'env'>,
+    spec: Instance,
+    pattern: string,
+    key: string,
+  ): Entry | null {
+    try {
+      const stored = JSON.parse(readFileSync(join(this.#cacheDir, `${instance.name}.json`), 'utf8')) as Stored;
+      if (stored.key !== key) return null;
+      const run = loadRun(stored.run, { health: spec.health, maxPositionBase: capOf(instance) });
+      if (run === null) return null;
+      const { cursor, runStart, runEnd, shuttingDown } = stored;
+      return {
+        cursor: new JournalCursor(pattern, spec.market, cursor),
+        run,
+        runStart,
+        runEnd,
+        shuttingDown,
+        key,
+        changed: false,
+        offset: cursor.offset,
+        path: cursor.piece,
+      };
+    } catch {
+      return null;
+    }
+  }
+}
+
+const emptyRun = (spec: Instance, cap: number | null) => ({
+  run: newRunState({ health: spec.health, maxPositionBase: cap }),
+  runStart: null,
+  runEnd: null,
+  shuttingDown: false,
+});
+
+function startRun(entry: Entry, spec: Instance, cap: number | null): void {
+  Object.assign(entry, emptyRun(spec, cap));
+}
+
+function take(entry: Entry, spec: Instance, cap: number | null, event: JournalEvent): void {
+  // Two starts within a second share one file: another run id is another run.
+  if (event.runId !== '' && entry.run.startTs !== null && event.runId !== entry.run.runId) startRun(entry, spec, cap);
+  observe(entry.run, event);
+  if (event.type === 'run_start') entry.runStart = event;
+  if (event.type === 'run_end') entry.runEnd = event;
+  if (
+    event.type === 'run_end' ||
+    event.type === 'drawdown_stop' ||
+    (event.type === 'other' && event.name === 'margin_guard_shutdown')
+  )
+    entry.shuttingDown = true;
+}
+
+function foldRun(paths: string[], spec: Instance, cap: number | null): RunState {
+  const run = newRunState({ health: spec.health, maxPositionBase: cap });
+  const scanner = new LineScanner({ event: (event) => observe(run, event), skip: () => {}, bad: () => {} });
+  for (const path of paths) {
+    scanner.startFile();
+    scanFile(path, scanner);
+  }
+  return run;
+}
+
+/** The position cap the env declares, in base units; null = not declared. */
+function capOf(instance: Pick<DesiredInstance, 'env'>): number | null {
+  const text = instance.env?.values['MM_MAX_POSITION_SIZE'];
+  const cap = text === undefined || text.trim() === '' ? Number.NaN : Number(text);
+  return Number.isFinite(cap) && cap > 0 ? cap : null;
+}

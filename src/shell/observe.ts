@@ -1,0 +1,106 @@
+/** Observed state: processes, journals, stop intents, receipts. Every read may be unknown; none passes for zero. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readIntent, type StopIntent } from '../adapters/intents.ts';
+import { readSecretNames } from '../adapters/secrets.ts';
+import { NO_RESTARTS, type RestartState } from '../core/flat/backoff.ts';
+import type { Receipt } from '../core/flat/types.ts';
+import type { ProcessCopy } from '../core/ports.ts';
+import { type Known, known, type Problem } from '../core/problem.ts';
+import { parseReceipts } from '../core/trail/receipts.ts';
+import { type Desired, type DesiredInstance, receiptsPath } from './desired.ts';
+import type { JournalView } from './journals.ts';
+import type { Ops } from './ops.ts';
+
+export type ObservedInstance = {
+  copies: Known<ProcessCopy[]>;
+  intent: Known<StopIntent | null>;
+  journal: JournalView;
+  /** Tracked lines, then those of `.mmfleet` that are not tracked yet. */
+  receipts: Receipt[];
+  /** Lines not committed yet, oldest first. */
+  uncommitted: { line: string; receipt: Receipt }[];
+  restarts: RestartState;
+  /** Names of the secret keys; a problem when a source cannot be used. */
+  secretNames: { ok: true; names: string[] } | { ok: false; problem: Problem };
+};
+
+export type Observed = {
+  atMs: number;
+  byName: ReadonlyMap<string, ObservedInstance>;
+  /** Live copies of instances that no spec declares any more: reported, never touched. */
+  orphans: ProcessCopy[];
+};
+
+/** One look at everything outside git. */
+export async function observe(ops: Ops, desired: Desired): Promise<Observed> {
+  const atMs = ops.clock.nowMs();
+  const all: Known<ProcessCopy[]> =
+    desired.fleet === null ? known([], atMs) : await ops.runtime(desired.fleet.name).list();
+  const byName = new Map<string, ObservedInstance>();
+  for (const instance of desired.instances) byName.set(instance.name, await observeOne(ops, desired, instance, all));
+  const orphans = all.known ? all.value.filter((c) => !byName.has(c.instance)) : [];
+  return { atMs, byName, orphans };
+}
+
+/** The same for one instance, with the process table as just read. */
+export async function observeOne(
+  ops: Ops,
+  desired: Desired,
+  instance: DesiredInstance,
+  all: Known<ProcessCopy[]>,
+): Promise<ObservedInstance> {
+  const { name, spec } = instance;
+  const tracked = desired.files.get(receiptsPath(name))?.text ?? '';
+  const local = await readText(join(ops.stateDir, 'receipts', `${name}.jsonl`));
+  const before = parseReceipts(tracked).receipts;
+  const trackedLines = new Set(tracked.split('\n'));
+  const uncommitted = parseReceipts(local).receipts.filter(({ line }) => !trackedLines.has(line));
+  return {
+    copies: all.known ? { ...all, value: all.value.filter((c) => c.instance === name) } : all,
+    intent: await readIntent(ops.repo.gitDir, name),
+    journal: spec === null ? { state: 'none' } : ops.journals.look(instance),
+    receipts: [...before, ...uncommitted].map((r) => r.receipt),
+    uncommitted,
+    restarts: await readRestarts(ops.stateDir, name),
+    secretNames: spec === null ? { ok: true, names: [] } : readSecretNames(spec.secrets, ops.repo.root),
+  };
+}
+
+/** How the newest run of an instance ended: `proved` when a flat receipt names it. */
+export function lastRunOf(observed: ObservedInstance): 'none' | 'proved' | 'unproved' {
+  const { journal, receipts, copies } = observed;
+  if (copies.known && copies.value.length > 0) return 'unproved';
+  const newest = receipts.at(-1);
+  const provedIds = new Set(receipts.filter((r) => r.verdict === 'FLAT' || r.verdict === 'DUST').map((r) => r.runId));
+  if (journal.state === 'ok') return provedIds.has(journal.runId) ? 'proved' : 'unproved';
+  if (journal.state === 'unknown') return 'unproved';
+  if (observed.restarts.lastStartMs !== null && newest === undefined) return 'unproved';
+  return newest === undefined ? 'none' : newest.verdict === 'FLAT' || newest.verdict === 'DUST' ? 'proved' : 'unproved';
+}
+
+const restartsPath = (stateDir: string, name: string) => join(stateDir, 'backoff', `${name}.json`);
+
+async function readRestarts(stateDir: string, name: string): Promise<RestartState> {
+  try {
+    const value = JSON.parse(await readText(restartsPath(stateDir, name))) as RestartState;
+    return { ...NO_RESTARTS, ...value };
+  } catch {
+    return NO_RESTARTS; // absent or damaged: only the count starts anew
+  }
+}
+
+/** Keeps the back-off count; losing it only starts the count anew. */
+export async function writeRestarts(stateDir: string, name: string, state: RestartState): Promise<void> {
+  const { mkdir, writeFile } = await import('node:fs/promises');
+  await mkdir(join(stateDir, 'backoff'), { recursive: true });
+  await writeFile(restartsPath(stateDir, name), JSON.stringify(state));
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,103 @@
+/** The operations repository and everything outside it, opened once per command. */
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../adapters/clock.ts';
+import { openRepo, type Repo } from '../adapters/git.ts';
+import { readLog } from '../adapters/git-log.ts';
+import { listTree, readBlobs, readWorktree } from '../adapters/git-read.ts';
+import { gitText } from '../adapters/git-run.ts';
+import { createProcessRuntime, type ProcessRuntimePort } from '../adapters/process.ts';
+import type { Clock } from '../core/ports.ts';
+import { fail, ok, type Result } from '../core/problem.ts';
+import type { TrailEntry } from '../core/trail/types.ts';
+import { type Desired, FLEET_FOLDER, readDesired, type TreeFile } from './desired.ts';
+import { Journals } from './journals.ts';
+
+export type Ops = {
+  repo: Repo;
+  /** Absolute path of `.mmfleet`. */
+  stateDir: string;
+  clock: Clock;
+  host: string;
+  journals: Journals;
+  /** The runtime of a fleet; its name is part of the marker, so that two fleets on one host do not collide. */
+  runtime(fleetName: string): ProcessRuntimePort;
+  /** Desired state at a revision; unchanged blobs are not read again. */
+  desiredAt(revision: string): Promise<Result<Desired>>;
+  /** The same from the working tree. */
+  desiredInWorktree(): Promise<Result<Desired>>;
+  /** The trail, newest first; only new commits are read. */
+  trail(ourEmail: string): Promise<Result<TrailEntry[]>>;
+};
+
+/** Opens `dir`; a Problem when it is not a usable clone. */
+export async function openOps(dir: string, options: { host?: string | undefined } = {}): Promise<Result<Ops>> {
+  const opened = await openRepo(dir);
+  if (!opened.ok) return opened;
+  const repo = opened.value;
+  const stateDir = join(repo.root, '.mmfleet');
+  const blobs = new Map<string, string>();
+  let cached: Desired | null = null;
+  let trail: { entries: TrailEntry[]; head: string | undefined; email: string } | null = null;
+
+  return ok({
+    repo,
+    stateDir,
+    clock: systemClock,
+    host: options.host ?? hostname(),
+    journals: new Journals(repo.root, stateDir),
+    runtime: (fleetName) =>
+      createProcessRuntime({
+        fleetId: `${fleetName}@${(repo.rootCommit ?? 'unborn').slice(0, 16)}`,
+        stateDir,
+        clock: systemClock,
+      }),
+    async desiredAt(revision) {
+      if (cached?.revision === revision) return ok(cached);
+      const tree = await readWanted(repo, revision, blobs);
+      if (!tree.ok) return tree;
+      cached = readDesired(tree.value, revision);
+      return ok(cached);
+    },
+    async desiredInWorktree() {
+      const files = readWorktree(repo, '');
+      if (!files.ok) return files;
+      const known = await gitText({ cwd: repo.root, args: ['ls-files', '-z', '--cached', '--others', '--exclude-standard'] });
+      if (!known.ok) return known;
+      const listed = new Set(known.value.split('\0'));
+      return ok(readDesired(files.value.filter((f) => listed.has(f.path)), null));
+    },
+    async trail(email) {
+      const since = trail?.email === email ? trail.head : undefined;
+      const log = await readLog(repo, { ...(since === undefined ? {} : { since }), under: '', ourEmail: email });
+      if (!log.ok) return log;
+      const entries = log.value.whole || trail === null ? log.value.entries : [...log.value.entries, ...trail.entries];
+      trail = { entries, head: entries[0]?.commit, email };
+      return ok(entries);
+    },
+  });
+}
+
+const TEXT_LIMIT_FILES = 200_000;
+
+/** Every file of the fleet folder, and env files elsewhere in the repository, with texts cached by blob id. */
+async function readWanted(repo: Repo, revision: string, blobs: Map<string, string>): Promise<Result<TreeFile[]>> {
+  const listed = await listTree(repo, revision, '');
+  if (!listed.ok) return listed;
+  if (listed.value.length > TEXT_LIMIT_FILES) {
+    return fail({
+      code: 'git-too-many-files',
+      message: `${listed.value.length} tracked files, want at most ${TEXT_LIMIT_FILES}`,
+      retry: 'stalled',
+    });
+  }
+  const isText = (f: { path: string; mode: string }) =>
+    f.mode !== '120000' && (f.path.startsWith(`${FLEET_FOLDER}/`) || /(^|\/)\.?env[^/]*$|\.env(\.|$)/.test(f.path));
+  const wanted = listed.value.filter(isText);
+  const missing = [...new Set(wanted.map((f) => f.blob).filter((b) => !blobs.has(b)))];
+  const texts = await readBlobs(repo, missing);
+  if (!texts.ok) return texts;
+  for (const [blob, text] of texts.value) blobs.set(blob, text);
+  const rest = listed.value.filter((f) => !isText(f)).map((f) => ({ path: f.path, blob: f.blob, text: '' }));
+  return ok([...wanted.map((f) => ({ path: f.path, blob: f.blob, text: blobs.get(f.blob) ?? '' })), ...rest]);
+}

@@ -1,0 +1,214 @@
+/** One pass: look at git and the world, plan, and (in apply.ts) act. */
+import { currentBranch, headOf, isAncestor } from '../adapters/git.ts';
+import { dirtyPaths, readTree } from '../adapters/git-read.ts';
+import { remoteHead, syncRemote } from '../adapters/git-sync.ts';
+import { capChanges, type Planned, planInstance } from '../core/plan/plan.ts';
+import { fail, ok, type Problem, type Result } from '../core/problem.ts';
+import type { Fleet } from '../core/spec/types.ts';
+import type { TrailEntry } from '../core/trail/types.ts';
+import { fleetGuards } from '../core/tuning/guards.ts';
+import type { Desired, DesiredInstance } from './desired.ts';
+import { type Observed, observe } from './observe.ts';
+import type { Ops } from './ops.ts';
+import {
+  addingCommit,
+  baseEditedAfter,
+  type Context,
+  concerns,
+  type GitState,
+  type Situation,
+  situationOf,
+} from './views.ts';
+
+export type PassOptions = {
+  /** Names to act on; null = all. */
+  only: ReadonlySet<string> | null;
+  tune: boolean;
+  push: boolean;
+  /** A person's verb: what is done to every named instance whatever the plan says. */
+  force?: 'restart' | 'flatten' | null;
+};
+
+/** Everything a pass knows before it acts. */
+export type Look = {
+  desired: Desired;
+  fleet: Fleet;
+  observed: Observed;
+  trail: TrailEntry[];
+  situations: Situation[];
+  planned: Planned[];
+  git: GitState;
+  /** Diagnostics that do not stop the pass: the remote is away, a leftover was recomputed. */
+  notes: Problem[];
+};
+
+/** Reads git (fetch + fast-forward), the tree at HEAD, the world, and plans. Problems end the pass before any effect. */
+export async function look(
+  ops: Ops,
+  options: PassOptions & { fetch: boolean; worktree?: boolean },
+): Promise<Result<Look>> {
+  const branch = await currentBranch(ops.repo);
+  if (!branch.ok) return branch;
+  const first = await headDesired(ops);
+  if (!first.ok) return first;
+  if (first.value.fleet === null) return fail(noFleet(first.value));
+  const notes: Problem[] = [];
+  let remote: 'ok' | 'none' | 'away' = 'none';
+  if (options.fetch) {
+    const { git } = first.value.fleet;
+    const synced = await syncRemote(ops.repo, { remote: git.remote, branch: git.branch, ourEmail: git.author.email });
+    if (!synced.ok) return synced;
+    remote = synced.value.remote;
+    notes.push(...synced.value.notes);
+  }
+  const desired = options.worktree === true ? await ops.desiredInWorktree() : await headDesired(ops);
+  if (!desired.ok) return desired;
+  if (desired.value.fleet === null) return fail(noFleet(desired.value));
+  return lookAt(ops, desired.value, desired.value.fleet, remote, notes, options);
+}
+
+async function lookAt(
+  ops: Ops,
+  desired: Desired,
+  fleet: Fleet,
+  remote: 'ok' | 'none' | 'away',
+  notes: Problem[],
+  options: PassOptions,
+): Promise<Result<Look>> {
+  const trail = await ops.trail(fleet.git.author.email);
+  if (!trail.ok) return trail;
+  const dirty = await dirtyPaths(ops.repo, ['fleet']);
+  const observed = await observe(ops, desired);
+  const git: GitState = {
+    reachable: remote !== 'away',
+    published:
+      remote === 'none' || !options.push || !fleet.git.push || (await isPublished(ops, fleet, desired.revision)),
+    dirty: new Set(dirty.ok ? dirty.value.map((d) => d.path) : []),
+  };
+  const context: Context = {
+    desired,
+    observed,
+    trail: trail.value,
+    git,
+    host: ops.host,
+    tune: options.tune,
+    nowMs: observed.atMs,
+    oldBases: await oldBases(ops, desired, trail.value),
+  };
+  return ok({ desired, fleet, observed, trail: trail.value, git, notes, ...planAll(context, fleet, options) });
+}
+
+/** Plans every instance; those not selected are shown as they are, without an effect. */
+export function planAll(
+  context: Context,
+  fleet: Fleet,
+  options: Pick<PassOptions, 'only' | 'force'>,
+): { situations: Situation[]; planned: Planned[] } {
+  const situations = context.desired.instances.map((instance) => situationOf(context, instance));
+  const guards = fleetGuards(
+    situations.map((s) => ({
+      name: s.instance.name,
+      decision: s.view.decision,
+      health: s.decided?.health ?? 'unknown',
+      running: isRunning(s),
+      unjudgedNotionalUsd: notionalCap(s),
+      unjudged: (s.memory?.unjudged.length ?? 0) > 0,
+    })),
+    fleet.guards,
+  );
+  const guarded = situations.map((s) => ({ ...s, view: { ...s.view, guarded: guards.get(s.instance.name) ?? null } }));
+  const planned = capChanges(
+    guarded.map((s) => planInstance(s.view, context.nowMs)),
+    guarded.filter(isRunning).length,
+    fleet.guards,
+  ).map((p, i) => {
+    if (options.only !== null && !options.only.has(p.item.name)) return { ...p, effect: null };
+    return options.force === undefined || options.force === null ? p : forced(p, guarded[i]!, options.force);
+  });
+  return { situations: guarded, planned };
+}
+
+/** `restart` and `flatten` act on what may be acted on at all: one usable instance, at most one known copy. */
+function forced(planned: Planned, { view }: Situation, force: 'restart' | 'flatten'): Planned {
+  const reach =
+    view.spec !== null && view.invalid === null && view.here && view.copies.known && view.copies.value.length <= 1;
+  if (!reach) return planned;
+  if (force === 'flatten') {
+    const item = {
+      ...planned.item,
+      action: 'flatten' as const,
+      reason: 'held' as const,
+      message: 'stop, cancel, close and prove flat, as asked',
+    };
+    return { item, standing: 'change', effect: { do: 'stop', cause: 'held', hold: null } };
+  }
+  if (view.hold !== null || view.spec?.state !== 'Running' || view.spec.suspend !== null || view.dirtyPath !== null)
+    return planned;
+  const item = {
+    ...planned.item,
+    action: 'restart' as const,
+    reason: 'not-running' as const,
+    message: 'restart, as asked',
+  };
+  return { item, standing: 'change', effect: { do: 'restart', cause: 'not-running' } };
+}
+
+const isRunning = (s: Situation) => s.observed.copies.known && s.observed.copies.value.length > 0;
+
+/** The position cap of an instance in USD; null when its env does not say. */
+function notionalCap(s: Situation): number | null {
+  const text = s.instance.env?.values['MM_MAX_POSITION_NOTIONAL_USD'];
+  return text === undefined || text === '' ? null : Number(text);
+}
+
+async function headDesired(ops: Ops): Promise<Result<Desired>> {
+  const head = await headOf(ops.repo);
+  if (!head.ok) return head;
+  if (head.value === null)
+    return fail({
+      code: 'git-unborn',
+      message: 'the repository has no commit',
+      hint: 'commit the fleet folder first, or run mmfleet init',
+      retry: 'stalled',
+    });
+  return ops.desiredAt(head.value);
+}
+
+/** A fleet file that is missing or wrong stops everything: an unreadable fleet is not an empty one. */
+function noFleet(desired: Desired): Problem {
+  const cause = desired.problems.find((p) => p.instance === undefined && p.severity !== 'warning');
+  return (
+    cause ?? {
+      code: 'fleet-missing',
+      message: 'no document of kind Fleet in fleet/*.yaml',
+      hint: 'mmfleet init writes one',
+      retry: 'stalled',
+    }
+  );
+}
+
+async function isPublished(ops: Ops, fleet: Fleet, revision: string | null): Promise<boolean> {
+  const remote = await remoteHead(ops.repo, fleet.git.remote, fleet.git.branch);
+  return remote !== null && revision !== null && (await isAncestor(ops.repo, revision, remote));
+}
+
+/** Base env texts at the commits that added the newest iters, where the base was touched since. */
+async function oldBases(ops: Ops, desired: Desired, trail: TrailEntry[]): Promise<Map<string, string>> {
+  const texts = new Map<string, string>();
+  for (const instance of desired.instances) {
+    const text = await oldBase(ops, instance, trail);
+    if (text !== null) texts.set(instance.name, text);
+  }
+  return texts;
+}
+
+async function oldBase(ops: Ops, instance: DesiredInstance, trail: TrailEntry[]): Promise<string | null> {
+  const { env } = instance;
+  if (env === null || env.iter === null) return null;
+  const own = trail.filter((entry) => concerns(entry, instance));
+  if (!baseEditedAfter(own, env.basePath, env.path)) return null;
+  const commit = addingCommit(own, env.path);
+  if (commit === null) return null;
+  const tree = await readTree(ops.repo, commit, env.basePath);
+  return tree.ok ? (tree.value.find((f) => f.path === env.basePath)?.text ?? null) : null;
+}

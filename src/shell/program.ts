@@ -1,0 +1,182 @@
+import { Command, CommanderError, Option } from 'commander';
+import type { CommonOptions, WatchOptions } from './commands/options.ts';
+import { EXIT } from './exit.ts';
+import type { Io } from './io.ts';
+
+/** Parses the command line and runs one command; each loads only what it needs. Resolves to the exit code. */
+export async function runProgram(argv: string[], io: Io, version: string): Promise<number> {
+  let code: number = EXIT.ok;
+  const program = buildProgram(io, version, (result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  return code;
+}
+
+type Done = (code: number) => void;
+
+/** The whole command tree; `completion` walks it. */
+export function buildProgram(io: Io, version: string, done: Done): Command {
+  const program = new Command('mmfleet')
+    .description('Declarative GitOps reconciler for fleets of market-making bots')
+    .option('-C <dir>', 'the operations repository', '.')
+    .version(`mmfleet ${version}`, '-V, --version', 'print the version')
+    .showSuggestionAfterError()
+    .showHelpAfterError('(mmfleet --help lists the commands)')
+    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .exitOverride();
+  const common = (command: Command): CommonOptions => ({ ...command.optsWithGlobals<CommonOptions>(), io });
+
+  /** Adds a command whose implementation is loaded when it runs. */
+  const add = (
+    spec: string,
+    about: string,
+    run: (names: string[], options: CommonOptions) => Promise<number>,
+    shape: (c: Command) => Command = (c) => c,
+  ) => {
+    const command = shape(program.command(spec).description(about));
+    command.action(async (...args: unknown[]) => {
+      const positional = args
+        .slice(0, -2)
+        .flatMap((a) => (Array.isArray(a) ? (a as string[]) : a === undefined ? [] : [String(a)]));
+      done(await run(positional, common(command)));
+    });
+    return command;
+  };
+  const json = (c: Command) => c.option('--json', 'print one JSON document');
+  const chat = (c: Command) => c.option('--chat', 'one table and one action line, or NO_REPLY; always quiet on stderr');
+  const reason = (c: Command) => c.requiredOption('--reason <text>', 'why, for the trail');
+  const timeout = (c: Command) => c.option('--timeout <duration>', 'deadline of the whole command', '10m');
+
+  add(
+    'init',
+    'write the layout of an operations repository, or import existing env files',
+    async (_, o) => (await import('./commands/init.ts')).runInit(o),
+    (c) => c.option('--from <env...>', 'env files to import'),
+  );
+  add(
+    'validate',
+    'check specs, envs and secrets; no network, no process',
+    async (_, o) => (await import('./commands/validate.ts')).runValidate(o),
+    json,
+  );
+  add(
+    'plan [instances...]',
+    'what a pass would do, and why; changes nothing',
+    async (n, o) => (await import('./commands/plan.ts')).runPlan(n, o),
+    (c) =>
+      chat(json(c))
+        .option('--detailed-exitcode', 'exit 2 when changes are pending')
+        .option('--worktree', 'read the specs from the working tree'),
+  );
+  add(
+    'reconcile [instances...]',
+    'converge the fleet: once, or as a daemon',
+    async (n, o) => (await import('./commands/reconcile.ts')).runReconcile(n, o as WatchOptions),
+    (c) =>
+      timeout(chat(json(c)))
+        .option('--once', 'passes until converged (at most 4) or the deadline')
+        .option('--watch', 'the daemon: timer, file events, git polling')
+        .option('--dry-run', 'plan only')
+        .option('--no-push', 'commit, but do not push')
+        .option('--no-tune', 'converge only')
+        .option('--allow-held', 'held instances do not make the exit code 5')
+        .option('--host <name>', 'the name of this host for spec.host'),
+  );
+  add(
+    'status [instances...]',
+    'what runs, on which iteration, and how it does',
+    async (n, o) => (await import('./commands/status.ts')).runStatus(n, o),
+    (c) => chat(json(c)).option('-w, --watch', 'refresh until interrupted'),
+  );
+  add(
+    'why <instance>',
+    'every rule of the last decision with its numbers',
+    async (n, o) => (await import('./commands/why.ts')).runWhy(n, o),
+    json,
+  );
+  add(
+    'history <instance>',
+    'its iterations, from git',
+    async (n, o) => (await import('./commands/history.ts')).runHistory(n, o),
+    json,
+  );
+  add(
+    'analyse <paths...>',
+    'a journal report: files, a folder, a glob, or an instance',
+    async (n, o) => (await import('./commands/analyse-cli.ts')).runAnalyseCommand(n, o),
+    (c) =>
+      json(c)
+        .option('--last-fills <n>', 'fills of the realised PnL', '100')
+        .option('--assumed-fee-bps <bps>', 'fee instead of the journal’s own', '0'),
+  );
+  add(
+    'logs [instances...]',
+    'the instances’ output',
+    async (n, o) => (await import('./commands/logs.ts')).runLogs(n, o),
+    (c) => c.option('-f, --follow', 'go on as it grows').option('-n, --lines <n>', 'lines from the end', '120'),
+  );
+  for (const verb of ['start', 'stop', 'restart'] as const) {
+    const about = {
+      start: 'commit the wish Running and converge',
+      stop: 'commit the wish Stopped and converge',
+      restart: 'flatten, then start again; commits only its receipt',
+    }[verb];
+    add(
+      `${verb} [instances...]`,
+      about,
+      async (n, o) => (await import('./commands/verbs.ts')).runVerb(verb, n, o),
+      (c) => timeout(reason(json(c))),
+    );
+  }
+  for (const verb of ['suspend', 'resume'] as const) {
+    const about = { suspend: 'commit: no action at all on these instances', resume: 'commit: act on them again' }[verb];
+    add(
+      `${verb} <instances...>`,
+      about,
+      async (n, o) => (await import('./commands/verbs.ts')).runVerb(verb, n, o),
+      (c) => {
+        const shaped = timeout(reason(json(c)));
+        return verb === 'suspend' ? shaped.option('--until <time>', 'ISO 8601 UTC; without it until resumed') : shaped;
+      },
+    );
+  }
+  add(
+    'flatten <instances...>',
+    'stop, cancel, close, prove flat; leaves them stopped and held',
+    async (n, o) => (await import('./commands/verbs.ts')).runVerb('flatten', n, o),
+    (c) => timeout(json(c)).option('--reason <text>', 'why, for the trail', 'flattened by hand'),
+  );
+  add(
+    'release <instances...>',
+    'lift a hold or a park',
+    async (n, o) => (await import('./commands/verbs.ts')).runVerb('release', n, o),
+    (c) => timeout(reason(json(c))),
+  );
+  add(
+    'demo',
+    'the embedded demo fleet: three simulated bots, the real loop',
+    async (_, o) => (await import('./commands/demo.ts')).runDemoCommand(o),
+    (c) =>
+      c
+        .option('--keep', 'leave it running')
+        .addOption(new Option('--scenario <name>', 'what happens to the market').default('too-tight')),
+  );
+  add('completion <shell>', 'a completion script: bash, zsh or fish', async (n, o) =>
+    (await import('./commands/completion.ts')).runCompletion(n[0] ?? '', program, o),
+  );
+  add('version', 'print the version', async () => {
+    io.out(`mmfleet ${version}\n`);
+    return EXIT.ok;
+  });
+  program.action(() => {
+    program.outputHelp({ error: true });
+    done(EXIT.usage);
+  });
+  return program;
+}

@@ -1,0 +1,124 @@
+/** Passes: look, act, until nothing is left to do. Used by `reconcile --once`, the daemon, the verbs and the demo. */
+import { acquireLock } from '../adapters/lock.ts';
+import type { Planned } from '../core/plan/plan.ts';
+import type { Lifecycle } from '../core/plan/types.ts';
+import { ok, type Problem, type Result } from '../core/problem.ts';
+import { type Applied, apply } from './apply.ts';
+import { combineExit, EXIT, type ExitCode } from './exit.ts';
+import type { Ops } from './ops.ts';
+import { type Look, look, type PassOptions } from './pass.ts';
+
+export type RunOptions = PassOptions & {
+  signal: AbortSignal;
+  onPhase: (name: string, phase: Lifecycle, detail: string) => void;
+  /** How long to wait for another mmfleet that holds the lock, ms. */
+  lockTimeoutMs: number;
+};
+
+export type PassReport = {
+  /** null: the pass ended before it could plan. */
+  look: Look | null;
+  applied: Applied;
+  problems: Problem[];
+};
+
+const NOTHING: Applied = { commits: [], outcomes: [], problems: [] };
+
+/** One pass under the lock. Never throws for expected outcomes. */
+export async function pass(ops: Ops, options: RunOptions): Promise<PassReport> {
+  const report = await withLock(ops, options, async () => {
+    const seen = await look(ops, { ...options, fetch: true });
+    if (!seen.ok) return seen;
+    if (options.signal.aborted) return ok<PassReport>({ look: seen.value, applied: NOTHING, problems: [] });
+    const applied = await apply(ops, seen.value, options);
+    return ok<PassReport>({ look: seen.value, applied, problems: applied.problems });
+  });
+  return report.ok ? report.value : { look: null, applied: NOTHING, problems: [report.problem] };
+}
+
+/** Runs alone among all mmfleets of this clone; waits for another one until the time-out (`lock-held`). */
+export async function withLock<T>(
+  ops: Ops,
+  options: Pick<RunOptions, 'lockTimeoutMs' | 'signal'>,
+  work: () => Promise<Result<T>>,
+): Promise<Result<T>> {
+  const lock = await acquireLock(ops.repo.ownDir, {
+    timeoutMs: options.lockTimeoutMs,
+    clock: ops.clock,
+    signal: options.signal,
+  });
+  if (!lock.ok) return lock;
+  try {
+    return await work();
+  } finally {
+    await lock.value.release();
+  }
+}
+
+export type OnceReport = { passes: PassReport[]; last: Look | null; exit: ExitCode; problems: Problem[] };
+
+const MAX_PASSES = 4;
+
+/** Passes until the plan is empty, at most four; then a last look, so that what is reported is what is. */
+export async function reconcileOnce(ops: Ops, options: RunOptions): Promise<OnceReport> {
+  const passes: PassReport[] = [];
+  for (let i = 0; i < MAX_PASSES && !options.signal.aborted; i += 1) {
+    const report = await pass(ops, i === 0 ? options : { ...options, force: null });
+    passes.push(report);
+    if (report.problems.length > 0 || report.look === null || !isWorking(report.look.planned)) break;
+  }
+  const last = passes.at(-1);
+  const settled = last?.look ?? null;
+  const final = settled !== null && isWorking(settled.planned) ? await look(ops, { ...options, fetch: false }) : null;
+  const shown = final?.ok === true ? final.value : settled;
+  const problems = passes.flatMap((p) => p.problems);
+  return { passes, last: shown, problems, exit: exitOf(passes, shown, problems) };
+}
+
+/** Whether a plan holds something to do. */
+export function isWorking(planned: Planned[]): boolean {
+  return planned.some((p) => p.effect !== null);
+}
+
+function exitOf(passes: PassReport[], last: Look | null, problems: Problem[]): ExitCode {
+  const codes: ExitCode[] = problems.map(exitOfProblem);
+  if (last === null) return problems.length === 0 ? EXIT.ok : (combineOrFirst(codes) ?? EXIT.internal);
+  const failed = new Set(
+    passes
+      .at(-1)
+      ?.applied.outcomes.filter((o) => o.standing === 'failed')
+      .map((o) => o.name),
+  );
+  if (
+    failed.size > 0 ||
+    last.planned.some((p) => p.standing === 'unknown' || (p.standing === 'change' && p.effect !== null))
+  )
+    codes.push(EXIT.failed);
+  if (last.planned.some((p) => p.standing === 'held')) codes.push(EXIT.held);
+  return combineOrFirst(codes) ?? EXIT.ok;
+}
+
+function combineOrFirst(codes: ExitCode[]): ExitCode | null {
+  const combined = combineExit(codes);
+  return combined === EXIT.ok ? (codes[0] ?? null) : combined;
+}
+
+/** What a Problem that ended a pass means to a script. */
+export function exitOfProblem(problem: Problem): ExitCode {
+  if (problem.code === 'secret-gate') return EXIT.secretGate;
+  if (
+    [
+      'lock-held',
+      'git-diverged',
+      'git-race-lost',
+      'git-in-progress',
+      'git-rewritten',
+      'git-dirty-path',
+      'git-push-refused',
+    ].includes(problem.code)
+  )
+    return EXIT.moved;
+  return problem.code.startsWith('git-') || problem.code.startsWith('fleet-') || problem.code.startsWith('spec-')
+    ? EXIT.usage
+    : EXIT.failed;
+}

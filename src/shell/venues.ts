@@ -1,0 +1,52 @@
+/** The venue driver an instance's spec names. */
+import { createCommandVenue } from '../adapters/command-venue.ts';
+import { createJournalVenue } from '../adapters/journal-venue.ts';
+import { createSimVenue } from '../adapters/sim-venue.ts';
+import type { VenuePort } from '../core/ports.ts';
+import { fail, ok, type Result, unreachable } from '../core/problem.ts';
+import type { Instance } from '../core/spec/types.ts';
+import type { DesiredInstance } from './desired.ts';
+import type { Ops } from './ops.ts';
+
+/** `killed`: the last process was killed, so its own words are no evidence. */
+export function openVenue(
+  ops: Ops,
+  instance: DesiredInstance & { spec: Instance },
+  secrets: Record<string, string>,
+  killed: () => boolean,
+): Result<VenuePort> {
+  const { spec } = instance;
+  const { driver } = spec.venue;
+  switch (driver.kind) {
+    case 'command':
+      return ok(createCommandVenue({ driver, market: spec.market, secrets, cwd: ops.repo.root, clock: ops.clock }));
+    case 'journal':
+      return ok(
+        createJournalVenue({
+          market: spec.market,
+          clock: ops.clock,
+          evidence: () => ops.journals.evidence(instance, killed()),
+        }),
+      );
+    case 'sim':
+      return ok(
+        createSimVenue({
+          url: driver.url,
+          root: ops.repo.root,
+          market: spec.market,
+          apiKey: secrets['MM_API_KEY'] ?? '',
+          timeoutMs: driver.timeoutMs,
+        }),
+      );
+    case 'ccxt':
+      return fail({
+        code: 'venue-not-available',
+        message: `${instance.name}: the ccxt venue is not part of this version`,
+        hint: 'use venue.command',
+        retry: 'stalled',
+        instance: instance.name,
+      });
+    default:
+      return unreachable(driver);
+  }
+}

@@ -1,0 +1,231 @@
+/** From desired + observed + memory to what the planner sees. Pure apart from what it is given. */
+import { parseIterName } from '../core/env/iter.ts';
+import { parseEnv } from '../core/env/read.ts';
+import { rebaseIter } from '../core/env/rebase.ts';
+import { afterExit, nextRestart } from '../core/flat/backoff.ts';
+import { confirmRun } from '../core/flat/confirm.ts';
+import type { InstanceView } from '../core/plan/plan.ts';
+import { formatProblem } from '../core/problem.ts';
+import { activeHold } from '../core/trail/holds.ts';
+import type { TrailEntry } from '../core/trail/types.ts';
+import { type Decided, decide } from '../core/tuning/decide.ts';
+import { isSignal, rebuildMemory } from '../core/tuning/memory.ts';
+import type { TuningMemory } from '../core/tuning/types.ts';
+import { type Desired, type DesiredInstance, desiredDigest, valuesOf } from './desired.ts';
+import { lastRunOf, type Observed, type ObservedInstance } from './observe.ts';
+
+/** The state of git that matters to a plan. */
+export type GitState = { reachable: boolean; published: boolean; dirty: ReadonlySet<string> };
+
+/** Everything about one instance in one pass. */
+export type Situation = {
+  instance: DesiredInstance;
+  observed: ObservedInstance;
+  memory: TuningMemory | null;
+  decided: Decided | null;
+  view: InstanceView;
+};
+
+export type Context = {
+  desired: Desired;
+  observed: Observed;
+  trail: TrailEntry[];
+  git: GitState;
+  host: string;
+  /** false: converge only. */
+  tune: boolean;
+  nowMs: number;
+  /** Text of a base env at an earlier commit, for a rebase; fetched before. */
+  oldBases: ReadonlyMap<string, string>;
+};
+
+/** One instance as the planner sees it, before the fleet's guards. */
+export function situationOf(context: Context, instance: DesiredInstance): Situation {
+  const observed = context.observed.byName.get(instance.name);
+  if (observed === undefined) throw new Error(`${instance.name} was not observed`);
+  const trail = context.trail.filter((entry) => concerns(entry, instance));
+  const memory =
+    instance.spec === null || instance.env === null
+      ? null
+      : rebuildMemory(trail, { baseEnv: instance.env.basePath, policy: instance.spec.tuning });
+  const decided = memory === null ? null : decideFor(context, instance, observed, memory);
+  return { instance, observed, memory, decided, view: viewOf(context, instance, observed, trail, decided) };
+}
+
+/** Commits that name the instance, or touch its env files. */
+export function concerns(entry: TrailEntry, instance: DesiredInstance): boolean {
+  if (entry.instance === instance.name) return true;
+  const base = instance.env?.basePath;
+  return base !== undefined && entry.files.some((f) => f.path === base || f.path.startsWith(`${base}.`));
+}
+
+function decideFor(
+  context: Context,
+  instance: DesiredInstance,
+  observed: ObservedInstance,
+  memory: TuningMemory,
+): Decided | null {
+  const { spec, env } = instance;
+  if (spec === null || env === null) return null;
+  const { journal } = observed;
+  return decide({
+    memory,
+    run: journal.state === 'ok' && isCurrentRun(instance, observed) ? journal.run : null,
+    policy: { health: spec.health, tuning: spec.tuning },
+    values: env.values,
+    baseValues: env.baseValues,
+    iter: env.iter,
+    iterValues: (iter) => valuesOf(context.desired, env, iter),
+  });
+}
+
+/** Whether the newest journal run belongs to the desired env: no decision is taken from another iteration's fills. */
+export function isCurrentRun(instance: DesiredInstance, observed: ObservedInstance): boolean {
+  const { journal, copies, receipts } = observed;
+  if (journal.state !== 'ok' || instance.env === null) return false;
+  const live = copies.known && copies.value.length === 1;
+  const ended = receipts.some((r) => r.runId === journal.runId);
+  if (live && ended) return false; // the new process has written nothing yet
+  const name = journal.run.envFile?.split('/').at(-1);
+  return name === undefined || name === instance.env.path.split('/').at(-1);
+}
+
+function viewOf(
+  context: Context,
+  instance: DesiredInstance,
+  observed: ObservedInstance,
+  trail: TrailEntry[],
+  decided: Decided | null,
+): InstanceView {
+  const { spec, env, name } = instance;
+  const { desired, nowMs, git } = context;
+  const lastRun = lastRunOf(observed);
+  const secretNames = observed.secretNames;
+  const digest = secretNames.ok ? desiredDigest(instance, secretNames.names) : null;
+  const copy = observed.copies.known ? observed.copies.value[0] : undefined;
+  const owned = env === null ? [] : [`${env.basePath}.`, `fleet/receipts/${name}.jsonl`, 'fleet/holds.yaml'];
+  return {
+    name,
+    spec,
+    invalid: invalidText(instance, observed),
+    here: spec === null || spec.host === null || spec.host === context.host,
+    desired: env === null || digest === null ? null : { iter: env.iter, digest },
+    copies: observed.copies,
+    stopInFlight:
+      copy !== undefined &&
+      observed.intent.known &&
+      observed.intent.value?.pid === copy.pid &&
+      observed.intent.value.startTicks === copy.startTicks,
+    hold: activeHold(desired.holds, name, nowMs),
+    lastRun,
+    failedProof: failedProofOf(observed),
+    restart: restartOf(instance, observed, lastRun, nowMs),
+    decision: context.tune ? (decided?.decision ?? null) : null,
+    guarded: null,
+    verdict: context.tune ? (decided?.verdict ?? null) : null,
+    rebase: rebaseOf(context, instance, trail),
+    dirtyPath: [...git.dirty].find((path) => path !== env?.basePath && owned.some((o) => path.startsWith(o))) ?? null,
+    gitReachable: git.reachable,
+    published: git.published,
+    driftIsAlarm: env !== null && madeByAlarm(trail, env.path),
+    confirmation: confirmationOf(instance, observed, nowMs),
+  };
+}
+
+function invalidText(instance: DesiredInstance, observed: ObservedInstance): string | null {
+  const first = instance.problems[0];
+  if (first !== undefined) return formatProblem(first).split('\n')[0] ?? first.message;
+  if (instance.spec !== null && instance.env === null) return 'its base env cannot be read';
+  return observed.secretNames.ok ? null : observed.secretNames.problem.message;
+}
+
+function restartOf(
+  instance: DesiredInstance,
+  observed: ObservedInstance,
+  lastRun: string,
+  nowMs: number,
+): InstanceView['restart'] {
+  const runtime = instance.spec?.runtime;
+  if (runtime === undefined || lastRun === 'none') return { kind: 'now' };
+  const state = lastRun === 'unproved' ? afterExit(observed.restarts, nowMs) : observed.restarts;
+  const next = nextRestart(state, runtime.backoff, nowMs);
+  if (next === 'now') return { kind: 'now' };
+  return next === 'crash-loop'
+    ? { kind: 'crash-loop', restarts: state.restarts }
+    : { kind: 'wait', untilMs: next.waitUntilMs };
+}
+
+/** Whether the live copy's own words say that it runs what git says. Level-triggered: also for an adopted process. */
+function confirmationOf(
+  instance: DesiredInstance,
+  observed: ObservedInstance,
+  nowMs: number,
+): InstanceView['confirmation'] {
+  const copy = observed.copies.known ? observed.copies.value[0] : undefined;
+  const { spec, env } = instance;
+  if (copy === undefined || spec === null || env === null || copy.iter !== env.iter) return 'ok'; // drift is another rule
+  const { journal } = observed;
+  if (journal.state === 'unknown') return 'ok';
+  const waited = nowMs - copy.startedAtMs > spec.runtime.startTimeoutMs;
+  const unseen = waited
+    ? { mismatch: `no run_start in its journal ${Math.round((nowMs - copy.startedAtMs) / 1000)} s after the start` }
+    : ('pending' as const);
+  if (journal.state === 'none') return unseen;
+  if (observed.receipts.some((r) => r.runId === journal.runId)) return unseen;
+  if (journal.runStart === null) return 'ok'; // its first piece is gone; nothing contradicts
+  const answer = confirmRun(journal.runStart, {
+    envFileName: env.path.split('/').at(-1) ?? '',
+    values: tunedOnly(instance),
+  });
+  return typeof answer === 'object' ? answer : 'ok';
+}
+
+/** The keys whose value the bot must show as ours: every MM_ key of the desired env that is not secret. */
+export function tunedOnly(instance: DesiredInstance): Record<string, string> {
+  return Object.fromEntries(Object.entries(instance.env?.values ?? {}).filter(([key]) => key.startsWith('MM_')));
+}
+
+/** The base was edited after the newest iter was made: its tuned keys move onto the new base. */
+function rebaseOf(context: Context, instance: DesiredInstance, trail: TrailEntry[]): InstanceView['rebase'] {
+  const { env } = instance;
+  if (env === null || env.iter === null) return null;
+  const old = context.oldBases.get(instance.name) ?? null;
+  if (old === null || old === env.baseText || !baseEditedAfter(trail, env.basePath, env.path)) return null;
+  return { changes: rebaseIter(parseEnv(old, env.basePath).values, env.baseValues, env.values) };
+}
+
+/** Whether a commit newer than the one that added `iterPath` touched the base env. Newest first. */
+export function baseEditedAfter(trail: TrailEntry[], basePath: string, iterPath: string): boolean {
+  for (const entry of trail) {
+    if (entry.files.some((f) => f.path === iterPath && f.status === 'A')) return false;
+    if (entry.files.some((f) => f.path === basePath)) return true;
+  }
+  return false;
+}
+
+/** A receipt that is not flat and not in git yet: mmfleet ended between the proof and its hold. */
+function failedProofOf(observed: ObservedInstance): string | null {
+  const newest = observed.uncommitted.at(-1)?.receipt;
+  return newest === undefined || newest.verdict === 'FLAT' || newest.verdict === 'DUST' ? null : newest.rule;
+}
+
+/** Whether a losing-fills signal made this iter. */
+function madeByAlarm(trail: TrailEntry[], path: string): boolean {
+  const entry = trail.find((e) => e.files.some((f) => f.path === path && f.status === 'A'));
+  const trigger = entry?.trailers.find((t) => t.key === 'Trigger')?.value ?? '';
+  return (entry?.kind === 'tune' || entry?.kind === 'undo') && isSignal(trigger.split(' ')[0] ?? '');
+}
+
+/** The commit that added the newest iter: the base env it was made from is the one in that commit's tree. */
+export function addingCommit(trail: TrailEntry[], path: string): string | null {
+  return trail.find((entry) => entry.files.some((f) => f.path === path && f.status === 'A'))?.commit ?? null;
+}
+
+/** Iter number a process or journal names by its env file; undefined when it names none of ours. */
+export function iterOfPath(path: string, basePath: string): number | null | undefined {
+  const name = path.split('/').at(-1) ?? '';
+  const base = basePath.split('/').at(-1) ?? '';
+  if (name === base) return null;
+  const parsed = parseIterName(name);
+  return parsed !== null && parsed.basePath === base ? parsed.iter : undefined;
+}

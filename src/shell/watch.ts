@@ -1,0 +1,141 @@
+/** The daemon: passes woken by the interval, by file events and by what git fetch brings. Events only end the wait early. */
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { pino } from 'pino';
+import { watchFolders } from '../adapters/watcher.ts';
+import { select, usage } from './commands/common.ts';
+import type { WatchOptions } from './commands/options.ts';
+import { EXIT } from './exit.ts';
+import type { Ops } from './ops.ts';
+import { type PassReport, pass } from './reconcile.ts';
+import { planSummary } from './render/plan.ts';
+
+export type WatchDeps = {
+  only: ReadonlySet<string> | null;
+  tune: boolean;
+  push: boolean;
+  /** Ends the loop after the step in hand. */
+  signal: AbortSignal;
+  log: pino.Logger;
+  onPass?: (report: PassReport) => void | Promise<void>;
+};
+
+const QUIET_MS = 250;
+const FIRST_INTERVAL_MS = 5_000;
+const LOCK_TIMEOUT_MS = 60_000;
+const MAX_FAILURES_SHIFT = 5;
+
+/** Runs passes until the signal. A pass that changed something is followed by the next at once. */
+export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<void> {
+  let wake: () => void = () => undefined;
+  let watched = '';
+  let watcher: { close(): Promise<void> } | null = null;
+  let failures = 0;
+  for (let n = 1; !deps.signal.aborted; n += 1) {
+    const log = deps.log.child({ pass: n });
+    const report = await pass(ops, {
+      only: deps.only,
+      tune: deps.tune,
+      push: deps.push,
+      signal: deps.signal,
+      lockTimeoutMs: LOCK_TIMEOUT_MS,
+      onPhase: (instance, phase, detail) => log.info({ instance, phase, detail }, 'converging'),
+    });
+    ops.journals.save();
+    logPass(log, report);
+    await deps.onPass?.(report);
+    failures = report.problems.length > 0 || report.look === null ? failures + 1 : 0;
+    const folders = report.look === null ? [] : foldersOf(ops, report.look);
+    if (folders.join('\n') !== watched) {
+      watched = folders.join('\n');
+      await watcher?.close();
+      watcher = await watchFolders(folders, () => wake(), QUIET_MS);
+    }
+    if (deps.signal.aborted) break;
+    const changed = report.applied.commits.length > 0 || report.applied.outcomes.some((o) => o.standing === 'done');
+    if (changed && failures === 0) continue;
+    const intervalMs =
+      (report.look?.fleet.intervalMs ?? FIRST_INTERVAL_MS) * 2 ** Math.min(failures, MAX_FAILURES_SHIFT);
+    const early = new AbortController();
+    wake = () => early.abort();
+    // File events shorten the wait to a second at least: a busy journal must not turn the loop into a spin.
+    const minimum = ops.clock.sleep(Math.min(intervalMs, 1_000), deps.signal);
+    await Promise.race([
+      ops.clock.sleep(intervalMs, AbortSignal.any([early.signal, deps.signal])),
+      aborted(deps.signal),
+    ]);
+    await minimum;
+  }
+  await watcher?.close();
+}
+
+/** `reconcile --watch`: logs one line per quiet pass; the first signal finishes the step in hand, the second ends at once. */
+export async function runWatch(ops: Ops, names: string[], options: WatchOptions): Promise<number> {
+  const only = await select(ops, names, options.io);
+  if (only === 'bad') return EXIT.usage;
+  if (options.chat === true) return usage(options.io, '--chat goes with --once');
+  const log = daemonLog();
+  const controller = new AbortController();
+  let exit: number = EXIT.ok;
+  const midFlight = new Set<string>();
+  const onSignal = (code: number) => () => {
+    if (controller.signal.aborted) {
+      log.warn({ midFlight: [...midFlight] }, 'stopped at once; a later pass takes these up');
+      process.exit(code);
+    }
+    exit = code;
+    controller.abort();
+    log.info('stopping after the step in hand; a second signal stops at once');
+  };
+  process.on('SIGINT', onSignal(EXIT.interrupted));
+  process.on('SIGTERM', onSignal(EXIT.terminated));
+  log.info({ repository: ops.repo.root, host: ops.host, pid: process.pid }, 'watching');
+  await watchLoop(ops, { only, tune: options.tune, push: options.push, signal: controller.signal, log });
+  return exit;
+}
+
+/** JSON lines on stderr; anything that looks like a secret is cut out, whoever logs it. */
+export function daemonLog(): pino.Logger {
+  const paths = ['secrets', 'env', '*.secrets', '*.env', 'apiKey', '*.apiKey', 'privateKey', '*.privateKey'];
+  return pino(
+    {
+      level: process.env['MMFLEET_LOG'] ?? 'info',
+      base: null,
+      redact: { paths, censor: '(secret)' },
+      timestamp: pino.stdTimeFunctions.isoTime,
+    },
+    pino.destination({ dest: 2, sync: true }),
+  );
+}
+
+function logPass(log: pino.Logger, report: PassReport): void {
+  for (const problem of report.problems)
+    log.error({ code: problem.code, hint: problem.hint, instance: problem.instance }, problem.message);
+  for (const note of report.look?.notes ?? []) log.warn({ code: note.code }, note.message);
+  for (const commit of report.applied.commits) log.info({ commit }, 'committed');
+  for (const o of report.applied.outcomes)
+    (o.standing === 'done' ? log.info.bind(log) : log.warn.bind(log))(
+      { instance: o.name, standing: o.standing, reason: o.reason, detail: o.message },
+      'converged',
+    );
+  if (report.look === null) return;
+  for (const { item, standing } of report.look.planned) {
+    if (standing === 'held' || standing === 'unknown')
+      log.warn({ instance: item.name, reason: item.reason, detail: item.message }, 'held');
+  }
+  log.info({ revision: report.look.desired.revision?.slice(0, 12), ...planSummary(report.look.planned) }, 'pass');
+}
+
+function foldersOf(ops: Ops, look: NonNullable<PassReport['look']>): string[] {
+  const journals = look.desired.instances.flatMap((i) =>
+    i.spec === null ? [] : [dirname(resolve(ops.repo.root, i.spec.journal.path))],
+  );
+  return [...new Set([join(ops.repo.root, 'fleet'), ...journals])].filter((f) => existsSync(f)).sort();
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,229 @@
+/** A whole operations repository with a bare remote, puppet bots and a command venue: the real CLI runs in it. */
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { systemClock } from '../../src/adapters/clock.ts';
+import { createProcessRuntime } from '../../src/adapters/process.ts';
+import { withState } from './command-venue.mjs';
+
+export const CANARY = { MM_API_KEY: 'canary-api-key-5f1c', MM_STARK_PRIVATE_KEY: '0xcanary7d3e9b52aa4410ffcanary' };
+export const CLI = join(import.meta.dirname, '..', '..', 'dist', 'shell', 'cli.js');
+
+export type Run = { code: number; out: string; err: string };
+export type Market = { name: string; market: string };
+export const THREE: Market[] = [
+  { name: 'amzn', market: 'AMZN-USD' },
+  { name: 'mon', market: 'MON-USD' },
+  { name: 'pump', market: 'PUMP-USD' },
+];
+
+export const baseEnv = (market: string) => `# base env, owned by people
+MM_MARKET_NAME=${market}
+MM_ENVIRONMENT=testnet
+MM_OFFSET_MODE=dynamic
+MM_SPREAD_MULTIPLIER=1.2   # distance
+MM_MIN_OFFSET_BPS=4
+MM_MAX_OFFSET_BPS=40
+MM_NUM_PRICE_LEVELS=2
+MM_MAX_POSITION_SIZE=100
+MM_SHUTDOWN_TIMEOUT_S=2
+`;
+
+/** Commits a fleet and pushes it; `end` kills what still runs and removes everything. */
+export async function fleetWorld(instances: Market[] = THREE) {
+  const dir = mkdtempSync(join(tmpdir(), 'mmfleet-world-'));
+  const ops = join(dir, 'ops');
+  const remote = join(dir, 'remote.git');
+  const control = join(dir, 'control');
+  const venueState = join(dir, 'venue.json');
+  for (const folder of [ops, control]) mkdirSync(folder);
+  const git = async (args: string[], cwd = ops) =>
+    (await execa('git', ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org', ...args], { cwd })).stdout;
+  const put = (path: string, text: string) => {
+    mkdirSync(dirname(join(ops, path)), { recursive: true });
+    writeFileSync(join(ops, path), text);
+  };
+  await git(['init', '--quiet', '--bare', '--initial-branch=main', remote], dir);
+  await git(['init', '--quiet', '--initial-branch=main']);
+  await git(['remote', 'add', 'origin', remote]);
+  put('.gitignore', '/secrets/\n/data/\n/.mmfleet/\n');
+  put(
+    'secrets/all.env',
+    Object.entries(CANARY)
+      .map(([k, v]) => `${k}=${v}\n`)
+      .join(''),
+  );
+  chmodSync(join(ops, 'secrets/all.env'), 0o600);
+  put('fleet/fleet.yaml', fleetYaml(control, venueState));
+  for (const { name, market } of instances) {
+    put(`fleet/${name}.yaml`, instanceYaml(name, market));
+    put(`fleet/env/${name}/.env.${name}`, baseEnv(market));
+  }
+  await git(['add', '-A']);
+  await git(['commit', '--quiet', '-m', 'fleet: three markets']);
+  await git(['push', '--quiet', '-u', 'origin', 'main']);
+  const root = (await git(['rev-list', '--max-parents=0', 'HEAD'])).trim();
+  const runtime = createProcessRuntime({
+    fleetId: `test@${root.slice(0, 16)}`,
+    stateDir: join(ops, '.mmfleet'),
+    clock: systemClock,
+  });
+
+  return {
+    dir,
+    ops,
+    remote,
+    control,
+    venueState,
+    git,
+    put,
+    runtime,
+    /** Runs the built CLI in the repository. */
+    cli: async (...args: string[]): Promise<Run> => {
+      const end = await execa('node', [CLI, '-C', ops, ...args], {
+        reject: false,
+        env: { NO_COLOR: '1' },
+        timeout: 120_000,
+      });
+      return { code: end.exitCode ?? -1, out: end.stdout, err: end.stderr };
+    },
+    commit: async (message: string, push = true) => {
+      await git(['add', '-A']);
+      await git(['commit', '--quiet', '-m', message]);
+      if (push) await git(['push', '--quiet', 'origin', 'main']);
+    },
+    /** Subjects on the remote, newest first. */
+    remoteLog: async () => (await git(['--git-dir', remote, 'log', '--format=%s', 'main'], dir)).split('\n'),
+    copies: async () => {
+      const all = await runtime.list();
+      if (!all.known) throw new Error(all.reason);
+      return all.value;
+    },
+    pidOf: async (name: string) => {
+      const all = await runtime.list();
+      return all.known ? (all.value.find((c) => c.instance === name)?.pid ?? null) : null;
+    },
+    behave: (market: string, how: object) => replace(join(control, `${market}.json`), JSON.stringify(how)),
+    tell: (market: string, ...lines: string[]) => replace(join(control, `${market}.do`), `${lines.join('\n')}\n`),
+    signals: (market: string) => readLines(join(control, `${market}.signals.log`)),
+    venueLog: () =>
+      withState(venueState, (s: { log: { call: string; args: string[]; at?: string }[] }) => s.log) as {
+        call: string;
+        args: string[];
+      }[],
+    book: (market: string) =>
+      withState(venueState, (s: { markets: Record<string, { position: string }> }) =>
+        structuredClone(s.markets[market]),
+      ) as { position: string } | undefined,
+    setBook: (market: string, change: object) =>
+      withState(venueState, (s: { markets: Record<string, object> }) => {
+        s.markets[market] = {
+          position: '0',
+          orders: [],
+          bid: '100.0',
+          ask: '100.1',
+          sizeStep: '0.01',
+          minSize: '0.01',
+          tick: '0.1',
+          ...s.markets[market],
+          ...change,
+        };
+      }),
+    faults: (list: object[]) => writeFileSync(`${venueState}.faults`, JSON.stringify(list)),
+    /** Appends a losing stretch to the running bot's journal. */
+    journalOf: (market: string) => newestJournal(join(ops, 'data/mm_journal'), market),
+    end: async () => {
+      const all = await runtime.list();
+      for (const copy of all.known ? all.value : []) await runtime.signal(copy, 'SIGKILL');
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+export type FleetWorld = Awaited<ReturnType<typeof fleetWorld>>;
+
+const fleetYaml = (control: string, venueState: string) => `apiVersion: mmfleet/v1
+kind: Fleet
+metadata: { name: test }
+spec:
+  git: { remote: origin, branch: main, push: true }
+  interval: 1s
+  defaults:
+    secrets: [{ envFile: ../secrets/all.env }]
+    runtime:
+      process:
+        command: [${JSON.stringify(process.execPath)}, ${JSON.stringify(join(import.meta.dirname, 'puppet-bot.mjs'))}]
+        cwd: ..
+        environment: { PUPPET_CONTROL: ${JSON.stringify(control)}, PUPPET_VENUE: ${JSON.stringify(venueState)} }
+        stop: { signal: SIGINT, timeout: 2s }
+        startTimeout: 15s
+        backoff: { initial: 1s, max: 2s, stableAfter: 1h, crashLoopAfter: 3 }
+    venue:
+      settle: 100ms
+      command:
+${['position', 'orders', 'cancel', 'reference'].map((verb) => `        ${verb}: [${command(venueState, verb)}, "{market}"]`).join('\n')}
+        close: [${command(venueState, 'close')}, "{market}", "{side}", "{size}", "{limitPrice}", "{clientId}"]
+        timeout: 10s
+`;
+
+const command = (venueState: string, verb: string) =>
+  [process.execPath, join(import.meta.dirname, 'command-venue.mjs'), venueState, verb]
+    .map((a) => JSON.stringify(a))
+    .join(', ');
+
+const instanceYaml = (name: string, market: string) => `# yaml-language-server: $schema=../schemas/instance.schema.json
+apiVersion: mmfleet/v1
+kind: Instance
+metadata: { name: ${name} }
+spec:
+  market: ${market}   # must equal MM_MARKET_NAME
+  baseEnv: env/${name}/.env.${name}
+`;
+
+function replace(path: string, text: string): void {
+  writeFileSync(`${path}.tmp`, text);
+  renameSync(`${path}.tmp`, path);
+}
+
+function readLines(path: string): string[] {
+  try {
+    return readFileSync(path, 'utf8')
+      .split('\n')
+      .filter((l) => l !== '');
+  } catch {
+    return [];
+  }
+}
+
+function newestJournal(folder: string, market: string): { path: string; events: Record<string, unknown>[] } | null {
+  const names = (() => {
+    try {
+      return readdirSync(folder)
+        .filter((n) => n.startsWith(`mm_${market}_`) && !n.includes('latest'))
+        .sort();
+    } catch {
+      return [];
+    }
+  })();
+  const path = names.at(-1);
+  if (path === undefined) return null;
+  return { path: join(folder, path), events: readLines(join(folder, path)).flatMap((l) => parse(l)) };
+}
+
+function parse(line: string): Record<string, unknown>[] {
+  try {
+    return [JSON.parse(line) as Record<string, unknown>];
+  } catch {
+    return []; // a torn last line
+  }
+}
