@@ -40,6 +40,9 @@ export const EARNING_MINUTES = 20;
 /** A limit over the closed minutes of a run; `dataAge` in ms of wall time comes from outside (null = unknown). */
 export function readLimit(run: RunState, name: LimitName, dataAgeMs: number | null = null): LimitReading {
   const { limits } = run.health;
+  if (limitThreshold(run.health, name) === null) {
+    return unavailable({ limit: name, window: '-', n: null, nMin: null }, null, 'off');
+  }
   switch (name) {
     case 'realizedPnlUsd': {
       const { lastFills, min } = limits.realizedPnlUsd;
@@ -50,18 +53,17 @@ export function readLimit(run: RunState, name: LimitName, dataAgeMs: number | nu
     }
     case 'markout5sBps': {
       const { lastFills, min } = limits.markout5sBps;
-      const known = run.fills.flatMap((fill) => (typeof fill.m5 === 'number' ? [fill.m5] : [])).slice(-lastFills);
-      const shape = { limit: name, window: `${lastFills} fills`, n: known.length, nMin: lastFills };
-      if (known.length < lastFills) return unavailable(shape, min, `n ${known.length}/${lastFills}`);
-      return atLeast(shape, mean(known), min);
+      const { sum, n } = newestMarkouts(run, lastFills);
+      const shape = { limit: name, window: `${lastFills} fills`, n, nMin: lastFills };
+      if (n < lastFills) return unavailable(shape, min, `n ${n}/${lastFills}`);
+      return atLeast(shape, sum / n, min);
     }
     case 'fillCount':
     case 'fillsPerHour': {
       const { min, overMs } = limits[name];
       const shape = { limit: name, window: hours(overMs), nMin: null };
       const age = run.now - run.since;
-      const recent = over(run, overMs);
-      const fills = sum(recent, (minute) => minute.fills);
+      const fills = recentFills(run, overMs);
       if (age < overMs / 1000)
         return unavailable({ ...shape, n: fills }, min, `${hours(age * 1000)} of ${hours(overMs)}`);
       return atLeast({ ...shape, n: fills }, name === 'fillCount' ? fills : (fills * 3_600_000) / overMs, min);
@@ -151,12 +153,11 @@ const KNOWN_SHARE = 0.8;
 function readPositionShare(run: RunState): LimitReading {
   const { max, shareOfTime, overMs } = run.health.limits.positionShare;
   const shape = { limit: 'positionShare' as const, window: hours(overMs), n: null, nMin: null };
-  if (max === null) return unavailable(shape, null, 'off');
   const age = run.now - run.since;
   if (age < overMs / 1000) return unavailable(shape, shareOfTime, `${hours(age * 1000)} of ${hours(overMs)}`);
-  const known = over(run, overMs).filter((minute) => minute.positionShare !== null);
+  const known = run.activity.slice(firstOf(run, overMs)).filter((minute) => minute.positionShare !== null);
   if (known.length < (KNOWN_SHARE * overMs) / 60_000) return unavailable(shape, shareOfTime, 'position unknown');
-  const above = known.filter((minute) => minute.positionShare! > max).length;
+  const above = known.filter((minute) => minute.positionShare! > (max ?? Infinity)).length;
   return atMost({ ...shape, n: known.length }, above / known.length, shareOfTime);
 }
 
@@ -183,11 +184,31 @@ function perPlacement(
   return compare(shape, counted / placed);
 }
 
-function over(run: RunState, overMs: number): Activity[] {
+/** Index of the first minute of the newest `overMs`. */
+function firstOf(run: RunState, overMs: number): number {
   const first = Math.floor(run.now / 60) - Math.round(overMs / 60_000);
   let at = run.activity.length;
   while (at > 0 && run.activity[at - 1]!.minute >= first) at -= 1;
-  return run.activity.slice(at);
+  return at;
+}
+
+function recentFills(run: RunState, overMs: number): number {
+  let fills = 0;
+  for (let at = firstOf(run, overMs); at < run.activity.length; at += 1) fills += run.activity[at]!.fills;
+  return fills;
+}
+
+/** Gross +5 s markouts of the newest fills that have one. */
+function newestMarkouts(run: RunState, count: number): { sum: number; n: number } {
+  let sum = 0;
+  let n = 0;
+  for (let at = run.fills.length - 1; at >= 0 && n < count; at -= 1) {
+    const { m5 } = run.fills[at]!;
+    if (typeof m5 !== 'number') continue;
+    sum += m5;
+    n += 1;
+  }
+  return { sum, n };
 }
 
 function atLeast(shape: Shape, value: number, min: number | null): LimitReading {
@@ -214,12 +235,4 @@ function unavailable(shape: Shape, limitValue: number | null, reason: string): L
 function hours(ms: number): string {
   const h = ms / 3_600_000;
   return h >= 1 ? `${Number(h.toFixed(1))}h` : `${Math.floor(ms / 60_000)}m`;
-}
-
-function mean(values: number[]): number {
-  return values.reduce((a, b) => a + b, 0) / values.length;
-}
-
-function sum(minutes: Activity[], count: (minute: Activity) => number): number {
-  return minutes.reduce((total, minute) => total + count(minute), 0);
 }

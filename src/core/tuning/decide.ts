@@ -1,5 +1,5 @@
 import type { EdgeSums } from '../health/edge-sums.ts';
-import { EARNING_MINUTES, LIMIT_NAMES, readLimit } from '../health/limits.ts';
+import { EARNING_MINUTES, LIMIT_NAMES, type LimitReading, readLimit } from '../health/limits.ts';
 import type { RunState } from '../health/run.ts';
 import { signalStats } from '../health/signal.ts';
 import type { Health, PlanReason } from '../plan/types.ts';
@@ -56,12 +56,12 @@ export function decide(input: DecideInput): Decided {
   if (run === null || run.startTs === null) return withoutRun(input);
   const { values, baseValues, iter, iterValues } = input;
   const context: TuningContext = { memory, run, health, tuning, values, baseValues, currentIter: iter, iterValues };
-  const dataAgeMs = input.dataAgeMs ?? null;
+  const readings = LIMIT_NAMES.map((name) => readLimit(run, name, input.dataAgeMs ?? null));
   const settled = settledRun(memory, run);
   const hygiene: HygieneState = settled ? { state: 'none' } : hygieneState(context);
   const log = settled ? [] : decisionLog(context, hygiene);
-  const state = healthOf(context, log, dataAgeMs);
-  const decision = chosen(context, log, hygiene, dataAgeMs);
+  const state = healthOf(context, log, readings);
+  const decision = chosen(context, log, hygiene, readings);
   const changing = decision.kind === 'tune' || decision.kind === 'recover' || decision.kind === 'undo';
   const verdict = verdictDecision({
     memory,
@@ -73,7 +73,7 @@ export function decide(input: DecideInput): Decided {
   });
   return {
     decision,
-    rows: whyRows(context, decision, hygiene, dataAgeMs),
+    rows: whyRows(context, decision, hygiene, readings),
     sentence: decision.message.split('\n')[0]!,
     health: state,
     verdict,
@@ -113,12 +113,12 @@ function chosen(
   context: TuningContext,
   log: readonly Candidate[],
   hygiene: HygieneState,
-  dataAgeMs: number | null,
+  readings: readonly LimitReading[],
 ): TuningDecision {
   const { memory, run, health, tuning } = context;
   const last = log.at(-1);
   if (last?.kind === 'stop') return last;
-  const age = readLimit(run, 'dataAge', dataAgeMs);
+  const age = readings.find((reading) => reading.limit === 'dataAge')!;
   if (age.breach && health.limits.dataAge.action === 'stop') return staleStop(run, age.value!, age.limitValue!);
   if (!memory.complete)
     return none('memory-incomplete', `${memory.incompleteReason ?? 'unknown'}; release starts anew`);
@@ -148,17 +148,17 @@ function staleStop(run: RunState, ageS: number, limitS: number): TuningDecision 
 }
 
 /** Degraded while an alarm or a hard limit waits to be acted on; watch while something is beyond its limit. */
-function healthOf(context: TuningContext, log: readonly Candidate[], dataAgeMs: number | null): Health {
+function healthOf(context: TuningContext, log: readonly Candidate[], readings: readonly LimitReading[]): Health {
   const { run, health } = context;
-  if (readLimit(run, 'dataAge', dataAgeMs).breach) return 'stale';
+  const broken = readings.filter((reading) => reading.breach).map((reading) => reading.limit);
+  if (broken.includes('dataAge')) return 'stale';
   const pending = log.at(-1);
   if (pending !== undefined && (pending.kind === 'stop' || pending.trigger.by in run.alarms)) return 'degraded';
   const signals = (['burst', 'fast', 'slow', 'alert'] as const).filter(
     (name) => name !== 'alert' || alertActive(context, run.latest),
   );
   if (signals.some((name) => run.counters[name] >= health.signals[name].consecutive)) return 'degraded';
-  const beyond = LIMIT_NAMES.some((name) => name !== 'dataAge' && readLimit(run, name).breach);
-  if (beyond || signals.some((name) => run.counters[name] > 0)) return 'watch';
+  if (broken.length > 0 || signals.some((name) => run.counters[name] > 0)) return 'watch';
   const sampled = signals.some((name) => (statsOf(run, name)?.fills ?? 0) >= health.signals[name].minFills);
   return sampled && run.fillMinutes >= Math.min(EARNING_MINUTES, health.signals.burst.minFills) ? 'ok' : 'insufficient';
 }

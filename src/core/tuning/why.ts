@@ -1,4 +1,4 @@
-import { LIMIT_NAMES, limitThreshold, readLimit } from '../health/limits.ts';
+import { LIMIT_NAMES, type LimitReading, limitThreshold } from '../health/limits.ts';
 import { LIMIT_LOOKS } from '../health/observe.ts';
 import type { RunState } from '../health/run.ts';
 import { signalStats } from '../health/signal.ts';
@@ -15,9 +15,9 @@ export function whyRows(
   context: TuningContext,
   decision: TuningDecision,
   hygiene: HygieneState,
-  dataAgeMs: number | null,
+  readings: readonly LimitReading[],
 ): WhyRow[] {
-  const limits = LIMIT_NAMES.map((name) => limitRow(context, name, hygiene, dataAgeMs));
+  const limits = readings.map((reading) => limitRow(context, reading, hygiene));
   const hard = (row: WhyRow) => context.health.limits[limitOf(row)].action === 'stop';
   const rows = [
     memoryRow(context),
@@ -175,9 +175,8 @@ function recoverRow(context: TuningContext): WhyRow {
   };
 }
 
-function limitRow(context: TuningContext, name: LimitName, hygiene: HygieneState, dataAgeMs: number | null): WhyRow {
-  const { run, health } = context;
-  const reading = readLimit(run, name, dataAgeMs);
+function limitRow({ run, health }: TuningContext, reading: LimitReading, hygiene: HygieneState): WhyRow {
+  const name = reading.limit;
   const { action } = health.limits[name];
   const row = {
     ...EMPTY,
