@@ -100,15 +100,10 @@ export function marketInside(path: string): string {
 export function unreadable(path: string, error: unknown): Problem {
   const code = isSystemError(error) ? error.code : 'unknown';
   if (code === 'ENOENT') {
-    return {
-      code: 'journal-not-found',
-      message: `${path}: no such file or folder`,
-      hint: 'check the path',
-      file: path,
-    };
+    return { code: 'journal-not-found', message: `${path}: no such file or folder`, hint: 'check the path' };
   }
   const why = code === 'EACCES' ? 'permission denied' : code === 'EISDIR' ? 'it is a folder' : `system error ${code}`;
-  return { code: 'journal-unreadable', message: `${path}: could not be read, ${why}`, file: path, retry: 'backoff' };
+  return { code: 'journal-unreadable', message: `${path}: could not be read, ${why}`, retry: 'backoff' };
 }
 
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException & { code: string } =>
