@@ -3,6 +3,7 @@ import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringif
 import type { Problem } from '../problem.ts';
 import { oneLine } from './text.ts';
 import type { Hold } from './types.ts';
+import { isUtc, utcMs } from './utc.ts';
 
 /** Every readable entry; each other one is a problem with its place. Empty text: no holds. */
 export function parseHolds(text: string, file: string): { holds: Hold[]; problems: Problem[] } {
@@ -70,22 +71,6 @@ export function activeHold(holds: readonly Hold[], instance: string, nowMs: numb
   return own.find((each) => each.kind === 'hold' || each.until === null || utcMs(each.until) > nowMs) ?? null;
 }
 
-/** `2026-12-01T06:00:00Z` (fraction allowed) as ms since the epoch; Infinity for text that is no such time, so that it still holds. */
-export function utcMs(text: string): number {
-  const match = UTC.exec(text);
-  if (match === null) return Number.POSITIVE_INFINITY;
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);
-  // Days since the epoch of a civil date (proleptic Gregorian), years counted from March.
-  const y = month <= 2 ? year - 1 : year;
-  const era = Math.floor(y / 400);
-  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
-  const yearOfEra = y - era * 400;
-  const days =
-    era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468;
-  return ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + Number(`0${match[7] ?? '.0'}`) * 1000;
-}
-
-const UTC = /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(\.\d{1,9})?Z$/;
 const HINT = 'mmfleet writes this file; restore it from git, lift a hold with mmfleet release';
 
 function readHold(value: Record<string, unknown>): Hold | string {
@@ -95,8 +80,8 @@ function readHold(value: Record<string, unknown>): Hold | string {
   if (typeof instance !== 'string' || !/^[a-z0-9][a-z0-9_-]{0,62}$/.test(instance)) return 'instance: want a name';
   if (kind !== 'hold' && kind !== 'park') return 'kind: want hold or park';
   if (typeof reason !== 'string' || reason === '') return 'reason: want text';
-  if (typeof since !== 'string' || !UTC.test(since)) return 'since: want a UTC time such as 2026-12-01T06:00:00Z';
-  if (until !== undefined && (typeof until !== 'string' || !UTC.test(until)))
+  if (typeof since !== 'string' || !isUtc(since)) return 'since: want a UTC time such as 2026-12-01T06:00:00Z';
+  if (until !== undefined && (typeof until !== 'string' || !isUtc(until)))
     return 'until: want a UTC time such as 2026-12-01T06:00:00Z';
   return { instance, kind, reason, since, until: until ?? null };
 }
