@@ -108,14 +108,19 @@ function commitBuilders(ops: Ops, look: Look): Builder[] {
     switch (effect?.do) {
       case 'commit-decision': {
         const { decision } = effect;
-        if (decision.kind === 'park')
-          return [(desired) => withInstance(desired, item.name, (i) => parkChange(desired, i, decision, nowMs))];
-        return [
-          (desired, trail) =>
-            withInstance(desired, item.name, (i) =>
-              stepChange(desired, i, trail, decision, ops.journals.reference(item.name)),
-            ),
-        ];
+        // A change ends the time of the iteration before it: what is known of that one is written down with it.
+        const verdict = look.situations.find((s) => s.instance.name === item.name)?.view.verdict ?? null;
+        const judged: Builder[] =
+          verdict === null
+            ? []
+            : [(desired) => withInstance(desired, item.name, (i) => verdictChange(desired, i, verdict, at))];
+        const change: Builder = (desired, trail) =>
+          withInstance(desired, item.name, (i) =>
+            decision.kind === 'park'
+              ? parkChange(desired, i, decision, nowMs)
+              : stepChange(desired, i, trail, decision, ops.journals.reference(item.name)),
+          );
+        return [change, ...judged];
       }
       case 'commit-rebase':
         return [

@@ -2,6 +2,7 @@
 import { currentBranch, headOf, isAncestor } from '../adapters/git.ts';
 import { dirtyPaths, readTree } from '../adapters/git-read.ts';
 import { remoteHead, syncRemote } from '../adapters/git-sync.ts';
+import { iterFileName } from '../core/env/iter.ts';
 import { capChanges, type Planned, planInstance } from '../core/plan/plan.ts';
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
 import type { Fleet } from '../core/spec/types.ts';
@@ -93,6 +94,8 @@ async function lookAt(
     host: ops.host,
     tune: options.tune,
     nowMs: observed.atMs,
+    edgesOf: (instance, iter) =>
+      instance.env === null ? null : ops.journals.edgesOf(instance, envName(instance.env.basePath, iter)),
     oldBases: await oldBases(ops, desired, trail.value),
   };
   return ok({ desired, fleet, observed, trail: trail.value, git, notes, ...planAll(context, fleet, options) });
@@ -152,6 +155,9 @@ function forced(planned: Planned, { view }: Situation, force: 'restart' | 'flatt
   };
   return { item, standing: 'change', effect: { do: 'restart', cause: 'not-running' } };
 }
+
+const envName = (basePath: string, iter: number | null) =>
+  (iter === null ? basePath : iterFileName(basePath, iter)).split('/').at(-1) ?? '';
 
 const isRunning = (s: Situation) => s.observed.copies.known && s.observed.copies.value.length > 0;
 

@@ -4,6 +4,7 @@ import { parseEnv } from '../core/env/read.ts';
 import { rebaseIter } from '../core/env/rebase.ts';
 import { afterExit, nextRestart } from '../core/flat/backoff.ts';
 import { confirmRun } from '../core/flat/confirm.ts';
+import type { EdgeSums } from '../core/health/edge-sums.ts';
 import type { InstanceView } from '../core/plan/plan.ts';
 import { formatProblem } from '../core/problem.ts';
 import { activeHold } from '../core/trail/holds.ts';
@@ -35,6 +36,8 @@ export type Context = {
   /** false: converge only. */
   tune: boolean;
   nowMs: number;
+  /** What an earlier iteration's newest run earned; null = its journal is not at hand. */
+  edgesOf(instance: DesiredInstance, iter: number | null): EdgeSums | null;
   /** Text of a base env at an earlier commit, for a rebase; fetched before. */
   oldBases: ReadonlyMap<string, string>;
 };
@@ -68,6 +71,7 @@ function decideFor(
   const { spec, env } = instance;
   if (spec === null || env === null) return null;
   const { journal } = observed;
+  const unjudged = memory.unjudged.find((u) => u.iter === env.iter);
   return decide({
     memory,
     run: journal.state === 'ok' && isCurrentRun(instance, observed) ? journal.run : null,
@@ -76,6 +80,8 @@ function decideFor(
     baseValues: env.baseValues,
     iter: env.iter,
     iterValues: (iter) => valuesOf(context.desired, env, iter),
+    dataAgeMs: journal.state === 'ok' ? Math.max(0, context.nowMs - journal.lastByteAtMs) : null,
+    before: unjudged === undefined ? null : context.edgesOf(instance, unjudged.against),
   });
 }
 
