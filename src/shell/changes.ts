@@ -217,7 +217,8 @@ export function convergeChange(
     instance: name,
     at,
     why: [whyOf(receipt)],
-    iterFrom: receipt.runId === null ? 'none' : receipt.iterFrom,
+    // A start of something that was down ends nothing.
+    iterFrom: receipt.signalAt === null && receipt.cause !== 'unasked-exit' ? 'none' : receipt.iterFrom,
     iterTo: starts ? receipt.iterTo : 'none',
     flat: receipt.verdict === 'DUST' ? 'DUST' : 'FLAT',
     costUsd: receipt.costUsd,

@@ -150,7 +150,7 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     'flatten <instances...>',
     'stop, cancel, close, prove flat; leaves them stopped and held',
     async (n, o) => (await import('./commands/verbs.ts')).runVerb('flatten', n, o),
-    (c) => timeout(json(c)).option('--reason <text>', 'why, for the trail', 'flattened by hand'),
+    (c) => timeout(json(c)).option('--reason <text>', 'why, for the trail'),
   );
   add(
     'release <instances...>',

@@ -92,3 +92,15 @@ export function printJson(
     `${JSON.stringify({ apiVersion: 'mmfleet/v1', kind, fleet: from?.fleet.name ?? null, summary, items, problems }, null, 2)}\n`,
   );
 }
+
+/** Progress of converging, one line per step a person cares about: each new phase, and each closing order. */
+export function phasePrinter(io: Io): (name: string, phase: string, detail: string) => void {
+  const last = new Map<string, string>();
+  return (name, phase, detail) => {
+    if (last.get(name) === phase && !detail.startsWith('close ')) return;
+    last.set(name, phase);
+    io.err(`${name} ${phase}${PLAIN_STEPS.includes(detail) ? '' : `: ${detail}`}\n`);
+  };
+}
+
+const PLAIN_STEPS = ['orders', 'cancel', 'position', 'reference', 'settling'];

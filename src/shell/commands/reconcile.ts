@@ -5,7 +5,7 @@ import { painter } from '../io.ts';
 import { type Ops, openOps } from '../ops.ts';
 import { reconcileOnce } from '../reconcile.ts';
 import { planLine, planTable } from '../render/plan.ts';
-import { deadline, fail, printJson, select, usage } from './common.ts';
+import { deadline, fail, phasePrinter, printJson, select, usage } from './common.ts';
 import type { WatchOptions } from './options.ts';
 
 /** `reconcile --once | --watch`. */
@@ -35,9 +35,7 @@ async function once(ops: Ops, names: string[], options: WatchOptions): Promise<n
     push: options.push,
     signal: stop.signal,
     lockTimeoutMs: timeoutMs,
-    onPhase: (name, phase, detail) => {
-      if (!quiet) io.err(`${name} ${phase}: ${detail}\n`);
-    },
+    onPhase: quiet ? () => undefined : phasePrinter(io),
   });
   stop.clear();
   const commits = report.passes.flatMap((p) => p.applied.commits);

@@ -17,7 +17,7 @@ import { type Ops, openOps } from '../ops.ts';
 import { type Look, look } from '../pass.ts';
 import { reconcileOnce, withLock } from '../reconcile.ts';
 import { planLine, planTable } from '../render/plan.ts';
-import { deadline, fail, printJson, select, usage } from './common.ts';
+import { deadline, fail, phasePrinter, printJson, select, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 export type Verb = 'start' | 'stop' | 'restart' | 'suspend' | 'resume' | 'flatten' | 'release';
@@ -53,7 +53,7 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
     signal: stop.signal,
     lockTimeoutMs: timeoutMs,
     force: verb === 'restart' ? 'restart' : verb === 'flatten' ? 'flatten' : null,
-    onPhase: (name, phase, detail) => io.err(`${name} ${phase}: ${detail}\n`),
+    onPhase: phasePrinter(io),
   });
   stop.clear();
   const mine = report.last?.planned.filter((p) => selected.has(p.item.name)) ?? [];
@@ -105,7 +105,14 @@ async function commitWish(
         const at = journalTs(ops, instance);
         if (verb === 'release') return releaseChange(desired, instance.name, reason, at);
         if (verb === 'flatten')
-          return holdChange(desired, instance.name, `flattened by hand: ${reason}`, at, ops.clock.nowMs(), []);
+          return holdChange(
+            desired,
+            instance.name,
+            reason === '' ? 'flattened by hand' : `flattened by hand: ${reason}`,
+            at,
+            ops.clock.nowMs(),
+            [],
+          );
         const current = desired.instances.find((i) => i.name === instance.name) ?? instance;
         const text = desired.files.get(current.file)?.text ?? '';
         const edited = editWish(text, verb, instance.name, reason, options.until ?? null);
