@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -23,6 +24,10 @@ const plan = (path: string, text: string | null, message = `tune(amzn): ${path}\
   author: FLEET,
   authorTs: 1_771_243_200.25,
 });
+const stage = (path: string, text: string) => {
+  ops.write(path, text);
+  ops.git('add', path);
+};
 const ITER = 'fleet/env/amzn/.env.amzn.iter001';
 
 test('a commit carries author, journal time and bytes, and leaves a clean tree, with no user configured and hooks and signing set', async () => {
@@ -63,7 +68,7 @@ test("a person's staged and unstaged edits stay exactly as they were", async () 
 
 test.each([
   { name: 'changed on disk', dirty: () => ops.write(ITER, 'A=9\n'), file: ITER },
-  { name: 'staged', dirty: () => (ops.write(ITER, 'A=9\n'), ops.git('add', ITER)), file: ITER },
+  { name: 'staged', dirty: () => stage(ITER, 'A=9\n'), file: ITER },
   { name: 'deleted', dirty: () => ops.git('rm', '-q', ITER), file: ITER },
 ])('a machine-owned path that is $name refuses the commit and names the file', async ({ dirty, file }) => {
   await commit(ops.repo, plan(ITER, 'A=1\n'), OPTIONS);
@@ -234,4 +239,23 @@ test('GIT_DIR of a hook that started us does not point us elsewhere', async () =
     delete process.env['GIT_DIR'];
   }
   expect(ops.git('log', '-1', '--format=%an')).toBe(OPERATOR.name);
+});
+
+test('with a signing key every commit of the call is signed and keeps its dates; without a usable key none is made', async () => {
+  const key = join(world.dir, 'key');
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
+  const signing = { format: 'ssh' as const, key };
+  const made = await commitAll(ops.repo, [plan('a', '1'), plan('b', '2')], { ...OPTIONS, signing });
+  expect(made.ok && made.value.length).toBe(2);
+  const raw = ops.git('cat-file', 'commit', 'HEAD~1');
+  expect(raw).toContain('gpgsig -----BEGIN SSH SIGNATURE-----');
+  expect(raw).toContain('author mmfleet <mmfleet@localhost> 1771243200 +0000');
+  expect(ops.git('log', '--format=%s', '-2')).toBe('tune(amzn): b\ntune(amzn): a');
+  const head = ops.git('rev-parse', 'HEAD');
+  const refused = await commit(ops.repo, plan('c', '3'), {
+    ...OPTIONS,
+    signing: { format: 'ssh', key: join(world.dir, 'no') },
+  });
+  expect(refused).toMatchObject({ ok: false, problem: { code: 'git-signing' } });
+  expect(ops.git('rev-parse', 'HEAD')).toBe(head);
 });
