@@ -1,92 +1,69 @@
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import type { DemoDeps, DemoView } from '../demo/demo.ts';
-import { runDemo } from '../demo/demo.ts';
+import { type DemoView, runDemo } from '../demo/demo.ts';
 import type { Io } from '../io.ts';
 import { painter } from '../io.ts';
-import { type Ops, openOps } from '../ops.ts';
+import { openOps } from '../ops.ts';
 import { type Look, look } from '../pass.ts';
 import { statusTable } from '../render/status.ts';
 import { statusItems } from '../status-items.ts';
 import { watchLoop } from '../watch.ts';
+import { phasePrinter } from './common.ts';
 import type { CommonOptions } from './options.ts';
 import { runVerb } from './verbs.ts';
 
-/** `demo`: the real loop on the embedded fleet. */
+/** `demo`: a scratch repository, a simulated venue, three simulated bots, and the product's own loop on them. */
 export async function runDemoCommand(options: CommonOptions): Promise<number> {
-  const dist = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..');
-  const deps = demoDeps(dist, join(dist, '..', 'fleet'), options);
-  return runDemo({ keep: options.keep === true, scenario: options.scenario ?? 'too-tight' }, deps, options.io);
-}
-
-function demoDeps(dist: string, fleet: string, options: CommonOptions): DemoDeps {
   const { io } = options;
-  let ops: Ops | null = null;
-  const opened = async (dir: string): Promise<Ops> => {
-    if (ops !== null) return ops;
-    const result = await openOps(dir);
-    if (!result.ok) throw new Error(result.problem.message);
-    ops = result.value;
-    return ops;
+  const dist = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+  const viewOf = (seen: Look): DemoView => {
+    const items = statusItems(seen);
+    return { items, table: statusTable(items, Date.now(), painter(io.color), io.outTTY ? io.columns : 1000) };
   };
-  return {
-    dist,
-    fleet,
-    watch: async (dir, { signal, onView, onEvent }) => {
-      const repository = await opened(dir);
-      await watchLoop(repository, {
-        only: null,
-        tune: true,
-        push: true,
-        signal,
-        log: eventLog(onEvent),
-        onPass: async ({ look: seen }) => {
-          if (seen !== null) await onView(viewOf(seen, repository, io));
-        },
-      });
+  return runDemo(
+    { keep: options.keep === true, scenario: options.scenario ?? 'too-tight' },
+    {
+      dist,
+      fleet: join(dist, '..', 'fleet'),
+      async watch(dir, { signal, onView, onEvent }) {
+        const ops = await opened(dir);
+        const say = phasePrinter(lines(io, onEvent));
+        await watchLoop(ops, {
+          only: null,
+          tune: true,
+          push: true,
+          signal,
+          log: pino({ level: 'silent' }),
+          onPhase: say,
+          onPass: async ({ look: seen, applied, problems }) => {
+            for (const subject of applied.commits) onEvent(subject);
+            for (const problem of problems) onEvent(problem.message);
+            if (seen !== null) await onView(viewOf(seen));
+          },
+        });
+      },
+      stop: (dir, onEvent) =>
+        runVerb('stop', [], { C: dir, reason: 'the demo ends', io: { ...lines(io, onEvent), out: () => undefined } }),
+      async view(dir) {
+        const seen = await look(await opened(dir), { only: null, tune: true, push: true, fetch: false });
+        return seen.ok ? viewOf(seen.value) : null;
+      },
     },
-    stop: (dir, onEvent) => {
-      const quiet: Io = { ...io, out: (text) => onEvent(text.trimEnd()), err: () => {} };
-      return runVerb('stop', [], { ...options, io: quiet, C: dir, reason: 'end of the demo', timeout: '60s' });
-    },
-    view: async (dir) => {
-      const repository = await opened(dir);
-      const seen = await look(repository, { only: null, tune: true, push: true, fetch: false });
-      return seen.ok ? viewOf(seen.value, repository, io) : null;
-    },
-  };
+    io,
+  );
 }
 
-function viewOf(seen: Look, ops: Ops, io: Io): DemoView {
-  const items = statusItems(seen);
-  return { items, table: statusTable(items, ops.clock.nowMs(), painter(io.color), io.outTTY ? io.columns : 1000) };
+async function opened(dir: string) {
+  const ops = await openOps(dir);
+  if (!ops.ok) throw new Error(ops.problem.message);
+  return ops.value;
 }
 
-/** The daemon's own log lines, told in a few words; its quiet passes say nothing. */
-function eventLog(onEvent: (text: string) => void): pino.Logger {
-  const stream = {
-    write: (line: string) => {
-      const text = eventOf(JSON.parse(line) as Record<string, unknown>);
-      if (text !== null) onEvent(text);
-    },
+/** Writes whole lines to `onLine` instead of a stream. */
+function lines(io: Io, onLine: (text: string) => void): Io {
+  const write = (text: string) => {
+    for (const line of text.split('\n')) if (line !== '') onLine(line);
   };
-  return pino({ level: 'info', base: null }, stream);
-}
-
-function eventOf(entry: Record<string, unknown>): string | null {
-  const { msg, instance, phase, detail, commit } = entry;
-  switch (msg) {
-    case 'converging':
-      return `${instance} ${phase}: ${detail}`;
-    case 'committed':
-      return `commit ${commit}`;
-    case 'held':
-    case 'converged':
-      return `${instance} ${msg}: ${detail}`;
-    case 'pass':
-      return null;
-    default:
-      return String(msg);
-  }
+  return { ...io, out: write, err: write };
 }

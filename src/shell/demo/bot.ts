@@ -30,6 +30,8 @@ type Bot = {
   venue: BotVenue;
   journal: JournalFile;
   reports: number;
+  /** Market second of the last heartbeat. */
+  beatAtS: number;
 };
 
 const signals = { count: 0 };
@@ -59,7 +61,7 @@ async function main(): Promise<number> {
   const startTs = world.epochTs + sim.world.nowS;
   const run = openRun(randomBytes(16).toString('hex'), params, world.epochTs, startTs);
   const journal = openJournal(resolve('data/mm_journal'), market, startTs);
-  const bot: Bot = { ctx, world, sim, run, venue, journal, reports: 0 };
+  const bot: Bot = { ctx, world, sim, run, venue, journal, reports: 0, beatAtS: -1e9 };
   journal.append(line(run, startTs, 'run_start', runStart(bot, env)));
   const alive = await trade(bot);
   if (alive) await leave(bot);
@@ -179,15 +181,13 @@ function write(bot: Bot, happenings: readonly Happening[]): void {
   let text = '';
   for (const event of happenings) {
     text += happeningLine(run, event, activeOrders(bot));
-    if (event.kind === 'book' || event.atS - beatAt >= 30) text += heartbeat(bot, event.atS, event.positionLots);
+    if (event.kind === 'book' || event.atS - bot.beatAtS >= 30) text += heartbeat(bot, event.atS, event.positionLots);
   }
   journal.append(text);
 }
 
-let beatAt = -1e9;
-
 function heartbeat(bot: Bot, atS: number, positionLots: number): string {
-  beatAt = atS;
+  bot.beatAtS = atS;
   const ts = bot.run.epochTs + atS;
   return line(bot.run, ts, 'heartbeat', {
     position: positionText(bot.ctx.params.lot, positionLots),

@@ -27,7 +27,7 @@ export type DemoDeps = {
     deps: { signal: AbortSignal; onView: (view: DemoView) => Promise<void>; onEvent: (text: string) => void },
   ): Promise<void>;
   /** `stop` of all instances, to the end; an exit code. */
-  stop(opsDir: string, onEvent: (text: string) => void): Promise<number>;
+  stop(opsDir: string): Promise<number>;
   view(opsDir: string): Promise<DemoView | null>;
 };
 
@@ -114,8 +114,9 @@ async function conclude(scratch: Scratch, venue: ChildProcess, kept: boolean, de
   const last = await deps.view(scratch.ops);
   if (last !== null) io.out(`\n${last.table}\n`);
   if (!kept) {
-    io.err('demo: stopping the bots, each flat\n');
-    await deps.stop(scratch.ops, (text) => io.err(`${text}\n`));
+    io.err('demo: stopping all three and proving them flat\n');
+    const exit = await deps.stop(scratch.ops);
+    io.err(exit === 0 ? 'demo: stopped and flat\n' : `demo: mmfleet stop ended with ${exit}\n`);
   }
   const log = await execa('git', ['-C', scratch.ops, 'log', '--format=%h %s'], { stdin: 'ignore' });
   io.out(`\n$ git log --format='%h %s'\n${log.stdout}\n`);
