@@ -7,7 +7,7 @@
  *   node command-venue.mjs STATE.json trade MARKET 'SIGNED_SIZE'     (adds to the position, as a fill of the bot does)
  *
  * State: { "markets": { MARKET: { position, orders, bid, ask, sizeStep, minSize, tick } },
- *          "closes": { CLIENT_ID: first answer }, "log": [every call, in order] }.
+ *          "closes": { CLIENT_ID: first answer }, "log": [every call, in order, with its wall time in ms] }.
  * A market never mentioned is flat, without orders, at 100.0/100.1. Changes happen under STATE.json.lock.
  *
  * Faults: STATE.json.faults holds a list, each entry used up by the first call it fits (`"times": n` for more, -1 for ever):
@@ -133,7 +133,7 @@ function main([path, call, market, ...rest]) {
   }
   const { fault, reply } = withState(path, (state) => {
     const fault = takeFault(path, call, market);
-    state.log.push({ call, market, args: rest, ...(fault === null ? {} : { fault }) });
+    state.log.push({ at: Date.now(), call, market, args: rest, ...(fault === null ? {} : { fault }) });
     if (['exit', 'garbage', 'empty', 'hang'].includes(fault)) return { fault, reply: null };
     const reply = answer(state, call, market, rest, fault);
     if (fault?.lateFill !== undefined) {

@@ -20,6 +20,8 @@ export const CANARY = { MM_API_KEY: 'canary-api-key-5f1c', MM_STARK_PRIVATE_KEY:
 export const CLI = join(import.meta.dirname, '..', '..', 'dist', 'shell', 'cli.js');
 
 export type Run = { code: number; out: string; err: string };
+/** One call of a venue command; `at` = wall time in ms. */
+export type VenueCall = { at: number; call: string; market: string; args: string[] };
 export type Market = { name: string; market: string };
 export const THREE: Market[] = [
   { name: 'amzn', market: 'AMZN-USD' },
@@ -39,8 +41,11 @@ MM_MAX_POSITION_SIZE=100
 MM_SHUTDOWN_TIMEOUT_S=2
 `;
 
+/** What a world differs in: variables of every puppet, what each CLI call sees, the name of its scratch folder. */
+export type WorldOptions = { puppet?: Record<string, string> };
+
 /** Commits a fleet and pushes it; `end` kills what still runs and removes everything. */
-export async function fleetWorld(instances: Market[] = THREE) {
+export async function fleetWorld(instances: Market[] = THREE, options: WorldOptions = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'mmfleet-world-'));
   const ops = join(dir, 'ops');
   const remote = join(dir, 'remote.git');
@@ -53,9 +58,24 @@ export async function fleetWorld(instances: Market[] = THREE) {
     mkdirSync(dirname(join(ops, path)), { recursive: true });
     writeFileSync(join(ops, path), text);
   };
+  const printed: string[] = [];
+  const launch = (args: string[], env: Record<string, string> = {}) =>
+    execa('node', [CLI, ...args], {
+      cwd: dir,
+      reject: false,
+      timeout: 120_000,
+      env: { NO_COLOR: '1', FORCE_COLOR: undefined, ...env },
+    });
+  const finish = async (running: ReturnType<typeof launch>): Promise<Run> => {
+    const end = await running;
+    printed.push(end.stdout, end.stderr);
+    return { code: end.exitCode ?? -1, out: end.stdout, err: end.stderr };
+  };
   await git(['init', '--quiet', '--bare', '--initial-branch=main', remote], dir);
   await git(['init', '--quiet', '--initial-branch=main']);
   await git(['remote', 'add', 'origin', remote]);
+  await git(['config', 'user.name', 'Ada']);
+  await git(['config', 'user.email', 'ada@example.org']);
   put('.gitignore', '/secrets/\n/data/\n/.mmfleet/\n');
   put(
     'secrets/all.env',
@@ -64,7 +84,7 @@ export async function fleetWorld(instances: Market[] = THREE) {
       .join(''),
   );
   chmodSync(join(ops, 'secrets/all.env'), 0o600);
-  put('fleet/fleet.yaml', fleetYaml(control, venueState));
+  put('fleet/fleet.yaml', fleetYaml(control, venueState, options.puppet ?? {}));
   for (const { name, market } of instances) {
     put(`fleet/${name}.yaml`, instanceYaml(name, market));
     put(`fleet/env/${name}/.env.${name}`, baseEnv(market));
@@ -89,14 +109,13 @@ export async function fleetWorld(instances: Market[] = THREE) {
     put,
     runtime,
     /** Runs the built CLI in the repository. */
-    cli: async (...args: string[]): Promise<Run> => {
-      const end = await execa('node', [CLI, '-C', ops, ...args], {
-        reject: false,
-        env: { NO_COLOR: '1' },
-        timeout: 120_000,
-      });
-      return { code: end.exitCode ?? -1, out: end.stdout, err: end.stderr };
-    },
+    cli: async (...args: string[]): Promise<Run> => finish(launch(['-C', ops, ...args])),
+    /** The same, with other variables and no `-C` of its own. */
+    cliWith: async (env: Record<string, string>, ...args: string[]): Promise<Run> => finish(launch(args, env)),
+    /** Starts the CLI and leaves it to the test, for killing it half-way. */
+    launch: (...args: string[]) => launch(['-C', ops, ...args]),
+    /** Everything any CLI run of this world has printed. */
+    printed: () => printed.join('\n'),
     commit: async (message: string, push = true) => {
       await git(['add', '-A']);
       await git(['commit', '--quiet', '-m', message]);
@@ -116,11 +135,7 @@ export async function fleetWorld(instances: Market[] = THREE) {
     behave: (market: string, how: object) => replace(join(control, `${market}.json`), JSON.stringify(how)),
     tell: (market: string, ...lines: string[]) => replace(join(control, `${market}.do`), `${lines.join('\n')}\n`),
     signals: (market: string) => readLines(join(control, `${market}.signals.log`)),
-    venueLog: () =>
-      withState(venueState, (s: { log: { call: string; args: string[]; at?: string }[] }) => s.log) as {
-        call: string;
-        args: string[];
-      }[],
+    venueLog: () => withState(venueState, (s: { log: VenueCall[] }) => s.log) as VenueCall[],
     book: (market: string) =>
       withState(venueState, (s: { markets: Record<string, { position: string }> }) =>
         structuredClone(s.markets[market]),
@@ -140,7 +155,7 @@ export async function fleetWorld(instances: Market[] = THREE) {
         };
       }),
     faults: (list: object[]) => writeFileSync(`${venueState}.faults`, JSON.stringify(list)),
-    /** Appends a losing stretch to the running bot's journal. */
+    /** Events of the newest journal of a market. */
     journalOf: (market: string) => newestJournal(join(ops, 'data/mm_journal'), market),
     end: async () => {
       const all = await runtime.list();
@@ -152,7 +167,7 @@ export async function fleetWorld(instances: Market[] = THREE) {
 
 export type FleetWorld = Awaited<ReturnType<typeof fleetWorld>>;
 
-const fleetYaml = (control: string, venueState: string) => `apiVersion: mmfleet/v1
+const fleetYaml = (control: string, venueState: string, puppet: Record<string, string>) => `apiVersion: mmfleet/v1
 kind: Fleet
 metadata: { name: test }
 spec:
@@ -164,7 +179,7 @@ spec:
       process:
         command: [${JSON.stringify(process.execPath)}, ${JSON.stringify(join(import.meta.dirname, 'puppet-bot.mjs'))}]
         cwd: ..
-        environment: { PUPPET_CONTROL: ${JSON.stringify(control)}, PUPPET_VENUE: ${JSON.stringify(venueState)} }
+        environment: ${JSON.stringify({ PUPPET_CONTROL: control, PUPPET_VENUE: venueState, ...puppet })}
         stop: { signal: SIGINT, timeout: 2s }
         startTimeout: 15s
         backoff: { initial: 1s, max: 2s, stableAfter: 1h, crashLoopAfter: 3 }
@@ -189,6 +204,46 @@ spec:
   market: ${market}   # must equal MM_MARKET_NAME
   baseEnv: env/${name}/.env.${name}
 `;
+
+/**
+ * Puppet `line` commands of `minutes` of journal after `startTs`: a heartbeat each 30 s, a bid each 5 s, a buy each 20 s half
+ * a basis point under the mid. `driftBps` = how far the mid moves in 5 s: -2 loses about 1.5 bps a fill at +5 s, +2 earns.
+ */
+export function stretch(startTs: number, minutes: number, driftBps: number): string[] {
+  const lines: string[] = [];
+  let bought = 0;
+  for (let s = 0; s < minutes * 60; s += 5) {
+    const mid = 100 * (1 + (driftBps * s) / 5 / 1e4);
+    const sides = { best_bid: (mid - 0.005).toFixed(6), best_ask: (mid + 0.005).toFixed(6) };
+    const event = (type: string, after: number, fields: object) =>
+      lines.push(`line ${JSON.stringify({ type, ts: startTs + s + after, ...fields })}`);
+    event('snapshot', 0, {
+      ...sides,
+      spread_bps: 1,
+      active_orders: 2,
+      circuit_open: false,
+      position: bought.toFixed(2),
+    });
+    if (s % 30 === 0)
+      event('heartbeat', 0, { position: bought.toFixed(2), active_orders: 2, event_count: lines.length });
+    if (s % 20 !== 0) continue;
+    bought += 0.01;
+    event('fill', 0, {
+      ...{ side: 'BUY', price: (mid * (1 - 0.5e-4)).toFixed(6), qty: '0.01', fee: '0', is_taker: false, level: 0 },
+      ...{ ...sides, mid: mid.toFixed(6), position: bought.toFixed(2), trade_id: `${startTs}-${s}`, order_id: `${s}` },
+    });
+  }
+  return lines;
+}
+
+/** Every way the canaries might be written down: plain, base64, hex, URL-encoded. */
+export function canaryTexts(): string[] {
+  return Object.values(CANARY).flatMap((value) => {
+    const bytes = Buffer.from(value);
+    const base64 = bytes.toString('base64').replace(/=+$/, '');
+    return [value, base64, bytes.toString('base64url'), bytes.toString('hex'), encodeURIComponent(value)];
+  });
+}
 
 function replace(path: string, text: string): void {
   writeFileSync(`${path}.tmp`, text);

@@ -18,6 +18,7 @@
  *   { "exitAtStart": 1 }           ends with this code before run_start
  *   { "envFile": "/other/.env" }   names another env file in run_start (the silent fall-back)
  *   { "config": { "k": "v" } }     overrides fields of run_start.config
+ *   { "clockOffsetS": -7200 }      added to the ts of every event it writes by itself
  *   { "children": "double-fork" | "detached" | "child" }   starts a helper that outlives it or not
  * What it does once: CONTROL/MARKET.do, a line each, consumed when read (write it whole, by rename):
  *   fill SIDE PRICE QTY [MID]      a fill on the venue and in the journal
@@ -59,7 +60,8 @@ const behaviour = () => orders('json');
 /** One journal line in the bot's envelope and spacing; 19-digit ids are bare numbers. */
 function journal(type, fields, raw = '') {
   seq += 1;
-  const event = { ts: Date.now() / 1000, seq, run_id: runId, schema_version: 2, type, market, ...fields };
+  const ts = Date.now() / 1000 + (behaviour().clockOffsetS ?? 0);
+  const event = { ts, seq, run_id: runId, schema_version: 2, type, market, ...fields };
   const text = spaced(event);
   appendFileSync(journalPath, `${raw === '' ? text : `${text.slice(0, -1)}, ${raw}}`}\n`);
 }
