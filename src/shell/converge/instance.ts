@@ -120,7 +120,7 @@ function stop(
             ? 'start'
             : 'unasked-exit'
         : effect.cause,
-    iterFrom: running?.iter ?? env.iter,
+    iterFrom: running === undefined ? env.iter : running.iter,
     iterTo: env.iter,
     runFacts: async (ended) => {
       onEnd(ended.killed);
