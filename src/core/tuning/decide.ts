@@ -81,6 +81,14 @@ export function decide(input: DecideInput): Decided {
   };
 }
 
+/** Only the decisions of a run, each at its journal time (`log` of `decide`): what a replay and a simulation need. */
+export function decisionsOf(input: Omit<DecideInput, 'dataAgeMs' | 'before'>): Candidate[] {
+  const { memory, run, policy, values, iter, baseValues, iterValues } = input;
+  if (run === null || run.startTs === null || settledRun(memory, run)) return [];
+  const context = { memory, run, ...policy, values, baseValues, currentIter: iter, iterValues };
+  return decisionLog(context, hygieneState(context));
+}
+
 function withoutRun({ memory, policy, iter, before }: DecideInput): Decided {
   const message = 'no journal of this config yet';
   const verdict = verdictDecision({
