@@ -220,6 +220,7 @@ export async function publishChanges(
     author: options.author ?? git.author,
     committer: git.author,
     secrets,
+    signing: git.signing,
     clock: ops.clock,
     build: async (head) => {
       const desired = await ops.desiredAt(head);
@@ -255,7 +256,7 @@ function withFiles(desired: Desired, changed: ChangePlan['files']): Desired {
 }
 
 /** Values the gate looks for before every commit: what files and variables give now, and what starts of this pass read. */
-async function secretValues(ops: Ops, look: Look): Promise<KnownSecret[]> {
+export async function secretValues(ops: Ops, look: Pick<Look, 'desired'>): Promise<KnownSecret[]> {
   const values: KnownSecret[] = [];
   for (const { spec } of look.desired.instances) {
     const cheap = spec?.secrets.filter((s) => s.kind !== 'command') ?? [];

@@ -22,13 +22,16 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.ok);
 });
 
-main(process.argv.slice(2)).then(
-  (code) => {
-    process.exitCode = code;
-  },
-  async (error: unknown) => {
-    const { describeBug } = await import('./bug.ts');
-    process.stderr.write(describeBug(error));
-    process.exitCode = EXIT.internal;
-  },
-);
+const GRACE_MS = 1_000;
+
+/** Ends by itself once everything is written; a handle that was left open must not keep a finished command alive. */
+function end(code: number): void {
+  process.exitCode = code;
+  setTimeout(() => process.exit(), GRACE_MS).unref();
+}
+
+main(process.argv.slice(2)).then(end, async (error: unknown) => {
+  const { describeBug } = await import('./bug.ts');
+  process.stderr.write(describeBug(error));
+  end(EXIT.internal);
+});

@@ -62,10 +62,18 @@ export async function openOps(dir: string, options: { host?: string | undefined 
     async desiredInWorktree() {
       const files = readWorktree(repo, '');
       if (!files.ok) return files;
-      const known = await gitText({ cwd: repo.root, args: ['ls-files', '-z', '--cached', '--others', '--exclude-standard'] });
+      const known = await gitText({
+        cwd: repo.root,
+        args: ['ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+      });
       if (!known.ok) return known;
       const listed = new Set(known.value.split('\0'));
-      return ok(readDesired(files.value.filter((f) => listed.has(f.path)), null));
+      return ok(
+        readDesired(
+          files.value.filter((f) => listed.has(f.path)),
+          null,
+        ),
+      );
     },
     async trail(email) {
       const since = trail?.email === email ? trail.head : undefined;

@@ -106,19 +106,21 @@ function combineOrFirst(codes: ExitCode[]): ExitCode | null {
 /** What a Problem that ended a pass means to a script. */
 export function exitOfProblem(problem: Problem): ExitCode {
   if (problem.code === 'secret-gate') return EXIT.secretGate;
-  if (
-    [
-      'lock-held',
-      'git-diverged',
-      'git-race-lost',
-      'git-in-progress',
-      'git-rewritten',
-      'git-dirty-path',
-      'git-push-refused',
-    ].includes(problem.code)
-  )
-    return EXIT.moved;
+  if (MOVED.includes(problem.code)) return EXIT.moved;
+  if (problem.code === 'git-remote-away') return EXIT.failed;
   return problem.code.startsWith('git-') || problem.code.startsWith('fleet-') || problem.code.startsWith('spec-')
     ? EXIT.usage
     : EXIT.failed;
 }
+
+/** Somebody else was faster, or something is in the way: safe to run again once that is over. */
+const MOVED = [
+  'lock-held',
+  'git-diverged',
+  'git-push-lost',
+  'git-in-progress',
+  'git-moved',
+  'git-index-locked',
+  'git-dirty-path',
+  'git-push-refused',
+];

@@ -18,9 +18,12 @@ export type WatchDeps = {
   signal: AbortSignal;
   log: pino.Logger;
   onPass?: (report: PassReport) => void | Promise<void>;
+  /** Progress of converging, besides the log. */
+  onPhase?: (name: string, phase: string, detail: string) => void;
 };
 
 const QUIET_MS = 250;
+const MIN_WAIT_MS = 1_000;
 const FIRST_INTERVAL_MS = 5_000;
 const LOCK_TIMEOUT_MS = 60_000;
 const MAX_FAILURES_SHIFT = 5;
@@ -31,6 +34,7 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<void> {
   let watched = '';
   let watcher: { close(): Promise<void> } | null = null;
   let failures = 0;
+  deps.signal.addEventListener('abort', () => wake(), { once: true });
   for (let n = 1; !deps.signal.aborted; n += 1) {
     const log = deps.log.child({ pass: n });
     const report = await pass(ops, {
@@ -39,7 +43,10 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<void> {
       push: deps.push,
       signal: deps.signal,
       lockTimeoutMs: LOCK_TIMEOUT_MS,
-      onPhase: (instance, phase, detail) => log.info({ instance, phase, detail }, 'converging'),
+      onPhase: (instance, phase, detail) => {
+        log.debug({ instance, phase, detail }, 'converging');
+        deps.onPhase?.(instance, phase, detail);
+      },
     });
     ops.journals.save();
     logPass(log, report);
@@ -59,11 +66,8 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<void> {
     const early = new AbortController();
     wake = () => early.abort();
     // File events shorten the wait to a second at least: a busy journal must not turn the loop into a spin.
-    const minimum = ops.clock.sleep(Math.min(intervalMs, 1_000), deps.signal);
-    await Promise.race([
-      ops.clock.sleep(intervalMs, AbortSignal.any([early.signal, deps.signal])),
-      aborted(deps.signal),
-    ]);
+    const minimum = ops.clock.sleep(Math.min(intervalMs, MIN_WAIT_MS), deps.signal);
+    await ops.clock.sleep(intervalMs, early.signal);
     await minimum;
   }
   await watcher?.close();
@@ -131,11 +135,4 @@ function foldersOf(ops: Ops, look: NonNullable<PassReport['look']>): string[] {
     i.spec === null ? [] : [dirname(resolve(ops.repo.root, i.spec.journal.path))],
   );
   return [...new Set([join(ops.repo.root, 'fleet'), ...journals])].filter((f) => existsSync(f)).sort();
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

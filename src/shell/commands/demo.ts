@@ -43,8 +43,7 @@ export async function runDemoCommand(options: CommonOptions): Promise<number> {
           },
         });
       },
-      stop: (dir, onEvent) =>
-        runVerb('stop', [], { C: dir, reason: 'the demo ends', io: { ...lines(io, onEvent), out: () => undefined } }),
+      stop: (dir) => runVerb('stop', [], { C: dir, reason: 'the demo ends', io: { ...io, out: () => undefined } }),
       async view(dir) {
         const seen = await look(await opened(dir), { only: null, tune: true, push: true, fetch: false });
         return seen.ok ? viewOf(seen.value) : null;

@@ -7,7 +7,7 @@ import { editScalar } from '../../core/spec/edit.ts';
 import { commitMessage } from '../../core/trail/message.ts';
 import type { WishStory } from '../../core/trail/stories.ts';
 import { parseDuration } from '../../core/trail/text.ts';
-import { type Builder, publishChanges } from '../apply.ts';
+import { type Builder, publishChanges, secretValues } from '../apply.ts';
 import { holdChange, releaseChange } from '../changes.ts';
 import type { DesiredInstance } from '../desired.ts';
 import { combineExit, EXIT, type ExitCode } from '../exit.ts';
@@ -134,7 +134,7 @@ async function commitWish(
       },
   );
   const author = await gitUser(ops.repo);
-  const landed = await publishChanges(ops, seen.value, builders, [], {
+  const landed = await publishChanges(ops, seen.value, builders, await secretValues(ops, seen.value), {
     push: true,
     ...(author === null ? {} : { author }),
   });
