@@ -62,7 +62,7 @@ export function stepChange(
   const common = {
     ...story,
     at: decision.at,
-    why: [decision.message],
+    why: sentences(decision.message),
     envDigest: envDigest(parseEnv(text, path).values),
     journal,
     spec: instance.specBlob,
@@ -104,7 +104,7 @@ export function parkChange(
     kind: 'park',
     instance: instance.name,
     at: decision.at,
-    why: [decision.message],
+    why: sentences(decision.message),
     until,
     trigger: triggerText(decision),
     parks: decision.parks,
@@ -226,6 +226,9 @@ export function convergeChange(
   };
   return { instance: name, files: receiptFiles(desired, name, [line]), message: commitMessage(story), at };
 }
+
+/** One sentence a line, as a lab book wants it. */
+const sentences = (text: string) => text.split(/(?<=\.) (?=[A-Z])/);
 
 /** Causes after which nothing is started in the same step. */
 export const STAYS_DOWN: readonly string[] = [

@@ -7,7 +7,7 @@ import type { Metric, StatusItem } from '../core/plan/status.ts';
 import type { Health, Lifecycle } from '../core/plan/types.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
 import type { Look } from './pass.ts';
-import type { Situation } from './views.ts';
+import { isCurrentRun, type Situation } from './views.ts';
 
 const PNL_FILLS = 50;
 const MARKOUT_FILLS = 200;
@@ -41,7 +41,11 @@ function statusOf(look: Look, situation: Situation, planned: Planned | undefined
     ...blank(instance.name, instance.spec?.market ?? '-'),
     lifecycle: lifecycleOf(situation, planned),
     health: live
-      ? healthOf(decided?.health ?? 'unknown', instance.spec?.health.limits.dataAge.maxMs ?? null, dataAgeMs)
+      ? healthOf(
+          freshly(decided?.health ?? 'unknown', instance.spec !== null && !isCurrentRun(instance, observed)),
+          instance.spec?.health.limits.dataAge.maxMs ?? null,
+          dataAgeMs,
+        )
       : 'unknown',
     iter: { desired: instance.env?.iter ?? null, running: copy === undefined ? undefined : copy.iter },
     pid: copy?.pid ?? null,
@@ -98,6 +102,9 @@ function lifecycleOf({ view, observed }: Situation, planned: Planned | undefined
   if (planned?.item.reason === 'backoff') return 'backoff';
   return 'stopped';
 }
+
+/** A config that runs and has written nothing yet is not unknown: there is only too little of it. */
+const freshly = (health: Health, fresh: boolean): Health => (fresh && health === 'unknown' ? 'insufficient' : health);
 
 function healthOf(health: Health, maxAgeMs: number | null, ageMs: number | null): Health {
   return maxAgeMs !== null && ageMs !== null && ageMs > maxAgeMs ? 'stale' : health;

@@ -39,7 +39,13 @@ export async function runDemoCommand(options: CommonOptions): Promise<number> {
           onPass: async ({ look: seen, applied, problems }) => {
             for (const subject of applied.commits) onEvent(subject);
             for (const problem of problems) onEvent(problem.message);
-            if (seen !== null) await onView(viewOf(seen));
+            if (seen === null) return;
+            // What a pass did is seen by the next look, not by the one that planned it.
+            const after =
+              applied.outcomes.length + applied.commits.length === 0
+                ? null
+                : await look(ops, { only: null, tune: true, push: true, fetch: false });
+            await onView(viewOf(after?.ok === true ? after.value : seen));
           },
         });
       },
