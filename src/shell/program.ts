@@ -1,5 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import type { CommonOptions, WatchOptions } from './commands/options.ts';
+import type { ReplayOptions } from './commands/replay.ts';
+import type { WhyOptions } from './commands/why.ts';
 import { EXIT } from './exit.ts';
 import type { Io } from './io.ts';
 
@@ -97,8 +99,8 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
   add(
     'why <instance>',
     'every rule of the last decision with its numbers',
-    async (n, o) => (await import('./commands/why.ts')).runWhy(n, o),
-    json,
+    async (n, o) => (await import('./commands/why.ts')).runWhy(n, o as WhyOptions),
+    (c) => json(c).option('--at <commit>', 'a past decision, from its commit and the journal where it is still there'),
   );
   add(
     'history <instance>',
@@ -114,6 +116,16 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
       json(c)
         .option('--last-fills <n>', 'fills of the realised PnL', '100')
         .option('--assumed-fee-bps <bps>', 'fee instead of the journal’s own', '0'),
+  );
+  add(
+    'replay [instances...]',
+    'what the specs would have decided over recorded journals; compares decisions, not profit',
+    async (n, o) => (await import('./commands/replay.ts')).runReplay(n, o as ReplayOptions),
+    (c) =>
+      json(c)
+        .requiredOption('--journal <path...>', 'journals: files, folders or globs')
+        .option('--baseline <rev>', 'the same under the specs of this revision, and what differs')
+        .option('--fail-on <rule...>', 'exit 8 when an instance breaks it, for example "alarmsPerDay>0.5"'),
   );
   add(
     'logs [instances...]',

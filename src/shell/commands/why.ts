@@ -6,9 +6,12 @@ import { whyTable } from '../render/why.ts';
 import { fail, printJson, select, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
-/** `why NAME`: every rule of the decision as it stands now, also when it is "nothing". Reads only. */
-export async function runWhy(names: string[], options: CommonOptions): Promise<number> {
+export type WhyOptions = CommonOptions & { at?: string };
+
+/** `why NAME`: every rule of the decision as it stands now, also when it is "nothing"; `--at COMMIT`: a past one. Reads only. */
+export async function runWhy(names: string[], options: WhyOptions): Promise<number> {
   const { io } = options;
+  if (options.at !== undefined) return (await import('./why-at.ts')).runWhyAt(names, options.at, options);
   const opened = await openOps(options.C);
   if (!opened.ok) return fail(io, opened.problem);
   const only = await select(opened.value, names, io);
