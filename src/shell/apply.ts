@@ -225,6 +225,9 @@ export async function publishChanges(
     build: async (head) => {
       const desired = await ops.desiredAt(head);
       if (!desired.ok) return desired;
+      // Writing a new list over one that cannot be read would lift holds that nobody lifted.
+      const unreadable = desired.value.problems.find((p) => p.code === 'holds-invalid');
+      if (unreadable !== undefined && builders.length > 0) return { ok: false, problem: unreadable };
       const trail = await ops.trail(git.author.email);
       if (!trail.ok) return trail;
       return ok(buildAll(desired.value, trail.value, builders));

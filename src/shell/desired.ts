@@ -51,6 +51,8 @@ export type Desired = {
   files: ReadonlyMap<string, TreeFile>;
   /** Every problem found, warnings included. */
   problems: Problem[];
+  /** Where an instance's spec says something, or where it would. */
+  place(instance: string, path: readonly string[]): Partial<Problem>;
 };
 
 export const FLEET_FOLDER = 'fleet';
@@ -78,6 +80,7 @@ export function readDesired(tree: TreeFile[], revision: string | null): Desired 
   const instances = parsed.instances.map((spec): DesiredInstance => {
     const { env, problems: envProblems } = readEnv(files, spec);
     const own = [...problems, ...envProblems].filter((p) => p.severity !== 'warning' && p.instance === spec.name);
+    own.push(...holds.problems); // what cannot be read may hold any of them
     problems.push(...envProblems.filter((p) => !problems.includes(p)));
     return { name: spec.name, file: spec.file, specBlob: files.get(spec.file)?.blob ?? '', spec, env, problems: own };
   });
@@ -88,7 +91,7 @@ export function readDesired(tree: TreeFile[], revision: string | null): Desired 
       specBlob: files.get(bad.file)?.blob ?? '',
       spec: null,
       env: null,
-      problems: bad.problems,
+      problems: [...bad.problems, ...holds.problems],
     }),
   );
   return {
@@ -99,6 +102,7 @@ export function readDesired(tree: TreeFile[], revision: string | null): Desired 
     holds: holds.holds,
     files,
     problems,
+    place: parsed.place,
   };
 }
 

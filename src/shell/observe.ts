@@ -36,14 +36,26 @@ export type Observed = {
 export async function observe(ops: Ops, desired: Desired): Promise<Observed> {
   const atMs = ops.clock.nowMs();
   const all: Known<ProcessCopy[]> =
-    desired.fleet === null ? known([], atMs) : await ops.runtime(desired.fleet.name).list();
+    desired.fleet === null ? known([], atMs) : await ops.processes(desired.fleet.name).list();
   const byName = new Map<string, ObservedInstance>();
-  for (const instance of desired.instances) byName.set(instance.name, await observeOne(ops, desired, instance, all));
+  for (const instance of desired.instances)
+    byName.set(instance.name, await observeOne(ops, desired, instance, await copiesOf(ops, desired, instance, all)));
   const orphans = all.known ? all.value.filter((c) => !byName.has(c.instance)) : [];
   return { atMs, byName, orphans };
 }
 
-/** The same for one instance, with the process table as just read. */
+/** Live copies of one instance: the process table knows ours, a command runtime is asked itself. */
+async function copiesOf(
+  ops: Ops,
+  desired: Desired,
+  { spec }: DesiredInstance,
+  all: Known<ProcessCopy[]>,
+): Promise<Known<ProcessCopy[]>> {
+  if (spec === null || spec.runtime.kind === 'process' || desired.fleet === null) return all;
+  return ops.runtimeOf(desired.fleet.name, spec).list();
+}
+
+/** The same for one instance, with its copies as just read. */
 export async function observeOne(
   ops: Ops,
   desired: Desired,

@@ -1,7 +1,8 @@
 /** The operations repository and everything outside it, opened once per command. */
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { systemClock } from '../adapters/clock.ts';
+import { createCommandRuntime } from '../adapters/command-runtime.ts';
 import { openRepo, type Repo } from '../adapters/git.ts';
 import { readLog } from '../adapters/git-log.ts';
 import { listTree, readBlobs, readWorktree } from '../adapters/git-read.ts';
@@ -9,6 +10,7 @@ import { gitText } from '../adapters/git-run.ts';
 import { createProcessRuntime, type ProcessRuntimePort } from '../adapters/process.ts';
 import type { Clock } from '../core/ports.ts';
 import { fail, ok, type Result } from '../core/problem.ts';
+import type { Instance } from '../core/spec/types.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
 import { type Desired, FLEET_FOLDER, readDesired, type TreeFile } from './desired.ts';
 import { Journals } from './journals.ts';
@@ -20,8 +22,10 @@ export type Ops = {
   clock: Clock;
   host: string;
   journals: Journals;
-  /** The runtime of a fleet; its name is part of the marker, so that two fleets on one host do not collide. */
-  runtime(fleetName: string): ProcessRuntimePort;
+  /** The process table's view of a fleet; its name is part of the marker, so that two fleets on one host do not collide. */
+  processes(fleetName: string): ProcessRuntimePort;
+  /** What starts and stops one instance: the process table, or the operator's own commands. */
+  runtimeOf(fleetName: string, spec: Instance): ProcessRuntimePort;
   /** Desired state at a revision; unchanged blobs are not read again. */
   desiredAt(revision: string): Promise<Result<Desired>>;
   /** The same from the working tree. */
@@ -40,18 +44,29 @@ export async function openOps(dir: string, options: { host?: string | undefined 
   let cached: Desired | null = null;
   let trail: { entries: TrailEntry[]; head: string | undefined; email: string } | null = null;
 
+  const fleetId = (fleetName: string) => `${fleetName}@${(repo.rootCommit ?? 'unborn').slice(0, 16)}`;
+  const processes = (fleetName: string) =>
+    createProcessRuntime({ fleetId: fleetId(fleetName), stateDir, clock: systemClock });
+
   return ok({
     repo,
     stateDir,
     clock: systemClock,
     host: options.host ?? hostname(),
     journals: new Journals(repo.root, stateDir),
-    runtime: (fleetName) =>
-      createProcessRuntime({
-        fleetId: `${fleetName}@${(repo.rootCommit ?? 'unborn').slice(0, 16)}`,
+    processes,
+    runtimeOf(fleetName, spec) {
+      if (spec.runtime.kind === 'process') return processes(fleetName);
+      const cwd = resolve(repo.root, spec.runtime.cwd);
+      return createCommandRuntime({
+        instance: spec.name,
+        market: spec.market,
+        runtime: spec.runtime,
+        cwd,
         stateDir,
         clock: systemClock,
-      }),
+      });
+    },
     async desiredAt(revision) {
       if (cached?.revision === revision) return ok(cached);
       const tree = await readWanted(repo, revision, blobs);

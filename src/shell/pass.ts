@@ -78,7 +78,7 @@ async function lookAt(
 ): Promise<Result<Look>> {
   const trail = await ops.trail(fleet.git.author.email);
   if (!trail.ok) return trail;
-  const dirty = await dirtyPaths(ops.repo, ['fleet']);
+  const dirty = await dirtyPaths(ops.repo, ownedFolders(desired));
   const observed = await observe(ops, desired);
   const git: GitState = {
     reachable: remote !== 'away',
@@ -154,6 +154,14 @@ function forced(planned: Planned, { view }: Situation, force: 'restart' | 'flatt
     message: 'restart, as asked',
   };
   return { item, standing: 'change', effect: { do: 'restart', cause: 'not-running' } };
+}
+
+/** Folders in which mmfleet writes. */
+function ownedFolders(desired: Desired): string[] {
+  const bases = desired.instances.flatMap((i) =>
+    i.env === null ? [] : [i.env.basePath.split('/').slice(0, -1).join('/') || '.'],
+  );
+  return [...new Set(['fleet', ...bases])];
 }
 
 const envName = (basePath: string, iter: number | null) =>

@@ -116,7 +116,7 @@ function viewOf(
     invalid: invalidText(instance, observed),
     here: spec === null || spec.host === null || spec.host === context.host,
     desired: env === null || digest === null ? null : { iter: env.iter, digest },
-    copies: observed.copies,
+    copies: withDigest(instance, observed, digest),
     stopInFlight:
       copy !== undefined &&
       observed.intent.known &&
@@ -135,6 +135,26 @@ function viewOf(
     published: git.published,
     driftIsAlarm: env !== null && madeByAlarm(trail, env.path),
     confirmation: confirmationOf(instance, observed, nowMs),
+  };
+}
+
+/**
+ * A command runtime may not know its digest: then the env file that the journal names tells whether it is the desired one;
+ * where that is not known either, nothing is restarted on a guess.
+ */
+function withDigest(
+  instance: DesiredInstance,
+  { copies, journal }: ObservedInstance,
+  desired: string | null,
+): ObservedInstance['copies'] {
+  if (!copies.known || instance.env === null || desired === null) return copies;
+  const named = journal.state === 'ok' ? (journal.run.envFile?.split('/').at(-1) ?? null) : null;
+  const same = named === null || named === instance.env.path.split('/').at(-1);
+  return {
+    ...copies,
+    value: copies.value.map((copy) =>
+      copy.digest !== '' ? copy : { ...copy, digest: same ? desired : 'another env file' },
+    ),
   };
 }
 
@@ -174,7 +194,7 @@ function confirmationOf(
   if (journal.state === 'unknown') return 'ok';
   const waited = nowMs - copy.startedAtMs > spec.runtime.startTimeoutMs;
   const unseen = waited
-    ? { mismatch: `no run_start in its journal ${Math.round((nowMs - copy.startedAtMs) / 1000)} s after the start` }
+    ? { mismatch: `no run_start in ${spec.journal.path} within ${spec.runtime.startTimeoutMs / 1000} s of the start` }
     : ('pending' as const);
   if (journal.state === 'none') return unseen;
   if (observed.receipts.some((r) => r.runId === journal.runId)) return unseen;

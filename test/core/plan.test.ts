@@ -195,6 +195,11 @@ const TABLE: {
     want: ['none', 'observe-only', null],
   },
   {
+    name: 'an alarm is proposed, never applied',
+    given: { decision: tune, spec: spec({ autonomy: 'propose' }) },
+    want: ['none', 'proposed', null],
+  },
+  {
     name: 'an alarm under a fleet guard',
     given: { decision: tune, guarded: { reason: 'market-wide', message: 'm' } },
     want: ['none', 'market-wide', null],

@@ -171,7 +171,7 @@ function planDead(view: InstanceView, nowMs: number, none: None, act: Act): Plan
 
 function planRestart(view: InstanceView, nowMs: number, none: None, act: Act): Planned {
   const wanted = planDecision(view, none, act);
-  const observing = view.spec?.autonomy === 'observe';
+  const observing = view.spec?.autonomy !== 'apply';
   // An alarm of the run that just ended is answered before the same config is started again;
   // where tuning is only reported, converging goes on without it.
   if (wanted !== null && !observing && (wanted.effect !== null || (view.decision !== null && isAlarm(view.decision))))
@@ -253,6 +253,8 @@ function planDecision(view: InstanceView, none: None, act: Act): Planned | null 
     case 'park': {
       const wish = `${decision.message}`;
       if (view.spec?.autonomy === 'observe') return none('observe-only', `would ${decision.kind}: ${wish}`, 'waiting');
+      if (view.spec?.autonomy === 'propose')
+        return none('proposed', `would ${decision.kind}, waits for a person: ${wish}`, 'waiting');
       if (view.guarded !== null)
         return none(view.guarded.reason, `${view.guarded.message}; would ${decision.kind}: ${wish}`, 'waiting');
       if (!view.gitReachable) return gitAway(view, decision, none, act);

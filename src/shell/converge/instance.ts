@@ -6,7 +6,7 @@ import { confirmRun } from '../../core/flat/confirm.ts';
 import type { Effect } from '../../core/plan/plan.ts';
 import type { Lifecycle, PlanReason } from '../../core/plan/types.ts';
 import type { StartOrder, VenuePort } from '../../core/ports.ts';
-import type { Instance, ProcessRuntime } from '../../core/spec/types.ts';
+import type { Instance } from '../../core/spec/types.ts';
 import type { KnownSecret } from '../../core/trail/secret-gate.ts';
 import { type DesiredEnv, type DesiredInstance, desiredDigest } from '../desired.ts';
 import { type ObservedInstance, writeRestarts } from '../observe.ts';
@@ -98,7 +98,7 @@ function stop(
     market: spec.market,
     gitDir: ops.repo.gitDir,
     stateDir: ops.stateDir,
-    runtime: ops.runtime(deps.fleetName),
+    runtime: ops.runtimeOf(deps.fleetName, instance.spec),
     venue,
     clock: ops.clock,
     policy: {
@@ -174,7 +174,7 @@ async function start(
   const result = await startInstance({
     instance: instance.name,
     market: instance.spec.market,
-    runtime: ops.runtime(deps.fleetName),
+    runtime: ops.runtimeOf(deps.fleetName, instance.spec),
     venue,
     clock: ops.clock,
     order,
@@ -218,18 +218,21 @@ function startOrder(
   secrets: Record<string, string>,
 ): StartOrder {
   const { name, spec, env } = instance;
-  const runtime = spec.runtime as ProcessRuntime;
+  const { runtime } = spec;
+  // A command runtime has its own way to hand over the file: {env} in its start command.
+  const own =
+    runtime.kind === 'process' ? runtime : { command: runtime.start, envFileVariable: 'ENV', environment: {} };
   const digest = (observed.secretNames.ok ? desiredDigest(instance, observed.secretNames.names) : null) ?? '';
   return {
     instance: name,
-    command: runtime.command,
+    command: own.command,
     cwd: resolve(deps.ops.repo.root, runtime.cwd),
     env: { ...env.values, ...secrets },
     envText: env.text,
     secrets,
     envFileName: basename(env.path),
-    envFileVariable: runtime.envFileVariable,
-    environment: runtime.environment,
+    envFileVariable: own.envFileVariable,
+    environment: own.environment,
     markers: {
       MMFLEET_ITER: env.iter === null ? 'base' : String(env.iter),
       MMFLEET_REVISION: deps.revision,
