@@ -123,10 +123,13 @@ const STATES: readonly ReplayStateName[] = [
   'held',
 ];
 
+/** What would be shown as no minute at all is left out. */
+const SHOWN_FROM_S = 30;
+
 function timeText({ timeS }: ReplayReport): string {
   const parts = STATES.flatMap((state) => {
     const seconds = timeS[state];
-    return seconds === undefined ? [] : [`${state} ${hours(seconds)}`];
+    return seconds === undefined || seconds < SHOWN_FROM_S ? [] : [`${state} ${hours(seconds)}`];
   });
   return parts.length === 0 ? 'none' : parts.join(', ');
 }
