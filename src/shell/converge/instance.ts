@@ -6,6 +6,7 @@ import { confirmRun } from '../../core/flat/confirm.ts';
 import type { Effect } from '../../core/plan/plan.ts';
 import type { Lifecycle, PlanReason } from '../../core/plan/types.ts';
 import type { StartOrder, VenuePort } from '../../core/ports.ts';
+import type { Problem } from '../../core/problem.ts';
 import type { Instance } from '../../core/spec/types.ts';
 import type { KnownSecret } from '../../core/trail/secret-gate.ts';
 import { type DesiredEnv, type DesiredInstance, desiredDigest } from '../desired.ts';
@@ -52,7 +53,7 @@ export async function converge(
   if (!isUsable(instance)) return done('failed', 'spec-invalid', 'its spec is invalid', null);
   const { ops } = deps;
   const secrets = await readSecrets(instance.spec.secrets, ops.repo.root);
-  if (!secrets.ok) return done('failed', 'spec-invalid', secrets.problem.message, null);
+  if (!secrets.ok) return done('failed', 'spec-invalid', withHint(secrets.problem), null);
   deps.onSecrets(Object.entries(secrets.value).map(([key, value]) => ({ key, value })));
   let killed = false;
   const venue = openVenue(ops, instance, secrets.value, () => killed);
@@ -92,7 +93,6 @@ function stop(
   const { name, spec, env } = instance;
   const live = observed.copies.known && observed.copies.value.length > 0;
   const running = observed.copies.known ? observed.copies.value[0] : undefined;
-  const firstRun = observed.receipts.length === 0 && observed.journal.state === 'none';
   return stopInstance({
     instance: name,
     market: spec.market,
@@ -112,14 +112,7 @@ function stop(
     preflight: true,
     // Only a person's `flatten` closes what no run of ours is known to have opened.
     mayClose: live || ownRun(ops, instance, observed) || (effect.do === 'stop' && effect.cause === 'held'),
-    cause:
-      effect.do === 'start'
-        ? firstRun
-          ? 'first-start'
-          : observed.restarts.exitedMs === null
-            ? 'start'
-            : 'unasked-exit'
-        : effect.cause,
+    cause: effect.do === 'start' ? causeOfStart(observed) : effect.cause,
     iterFrom: running === undefined ? env.iter : running.iter,
     iterTo: env.iter,
     runFacts: async (ended) => {
@@ -130,6 +123,11 @@ function stop(
     signal: deps.signal,
     onPhase: (phase, detail) => deps.onPhase(name, phase, detail),
   });
+}
+
+function causeOfStart(observed: ObservedInstance): string {
+  if (observed.receipts.length === 0 && observed.journal.state === 'none') return 'first-start';
+  return observed.restarts.exitedMs !== null || unasked(observed) ? 'unasked-exit' : 'start';
 }
 
 /** The desired env, with the shutdown limit of the run itself where that is longer: patience must cover what runs. */
@@ -189,6 +187,9 @@ async function start(
     signal: deps.signal,
     onPhase: (phase, detail) => deps.onPhase(instance.name, phase, detail),
   });
+  // A start that came to nothing counts as an exit: the next one waits its turn, and too many are a crash loop.
+  if (result.outcome === 'exited' || result.outcome === 'failed')
+    await writeRestarts(ops.stateDir, instance.name, afterExit(restarts, ops.clock.nowMs()));
   switch (result.outcome) {
     case 'running':
       return done('done', 'converged', `runs ${order.envFileName} (pid ${result.copy.pid})`, null);
@@ -201,9 +202,11 @@ async function start(
     case 'refused':
       return done(result.hold ? 'held' : 'failed', result.reason, result.message, result.hold ? result.message : null);
     case 'failed':
-      return done('failed', 'not-running', result.problem.message, null);
+      return done('failed', 'not-running', withHint(result.problem), null);
   }
 }
+
+const withHint = ({ message, hint }: Problem) => (hint === undefined ? message : `${message}; ${hint}`);
 
 const unasked = (observed: ObservedInstance) =>
   observed.copies.known &&
