@@ -47,7 +47,8 @@ export function unreachable(value: never): never {
 /** `file:line:column message`, the source line underlined, then the hint. */
 export function formatProblem(p: Problem): string {
   const place = [p.file, p.line, p.column].filter((part) => part !== undefined).join(':');
-  const lines = [place === '' ? p.message : `${place} ${p.message}`];
+  const named = place === '' || p.message.startsWith(`${place} `) || p.message.startsWith(`${place}:`);
+  const lines = [named ? p.message : `${place} ${p.message}`];
   if (p.sourceLine !== undefined) {
     const gutter = p.line === undefined ? '' : String(p.line);
     lines.push(`  ${gutter} | ${p.sourceLine}`);

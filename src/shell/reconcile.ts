@@ -83,14 +83,9 @@ export function isWorking(planned: Planned[]): boolean {
 function exitOf(passes: PassReport[], last: Look | null, problems: Problem[]): ExitCode {
   const codes: ExitCode[] = problems.map(exitOfProblem);
   if (last === null) return problems.length === 0 ? EXIT.ok : (combineOrFirst(codes) ?? EXIT.internal);
-  const failed = new Set(
-    passes
-      .at(-1)
-      ?.applied.outcomes.filter((o) => o.standing === 'failed')
-      .map((o) => o.name),
-  );
+  const newest = new Map(passes.flatMap((p) => p.applied.outcomes.map((o) => [o.name, o.standing])));
   if (
-    failed.size > 0 ||
+    [...newest.values()].includes('failed') ||
     last.planned.some((p) => p.standing === 'unknown' || (p.standing === 'change' && p.effect !== null))
   )
     codes.push(EXIT.failed);

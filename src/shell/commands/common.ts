@@ -6,12 +6,27 @@ import type { Desired } from '../desired.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import type { Ops } from '../ops.ts';
+import type { Look } from '../pass.ts';
 import { exitOfProblem } from '../reconcile.ts';
 
 /** Prints a Problem and gives its exit code. */
 export function fail(io: Io, problem: Problem): ExitCode {
   io.err(`${formatProblem(problem)}\n`);
   return exitOfProblem(problem);
+}
+
+/** What a look found wrong: errors of specs, envs and secrets of the named instances (null = all), and notes such as a remote that is away. */
+export function problemsOf(look: Look, only: ReadonlySet<string> | null): Problem[] {
+  const secrets = look.situations.flatMap(({ instance, observed: { secretNames } }) =>
+    secretNames.ok ? [] : [{ ...secretNames.problem, instance: instance.name }],
+  );
+  const found = [...look.notes, ...look.desired.problems.filter((p) => p.severity !== 'warning'), ...secrets];
+  return found.filter((p) => p.instance === undefined || only === null || only.has(p.instance));
+}
+
+/** Each text once: a fault in the fleet's defaults concerns every instance, and every pass finds it again. */
+export function printProblems(io: Io, problems: readonly Problem[]): void {
+  for (const text of new Set(problems.map((p) => `${formatProblem(p)}\n`))) io.err(text);
 }
 
 /** Bad usage: one line, exit code 3. */

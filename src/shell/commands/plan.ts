@@ -1,10 +1,9 @@
-import { formatProblem } from '../../core/problem.ts';
 import { EXIT } from '../exit.ts';
 import { painter } from '../io.ts';
 import { openOps } from '../ops.ts';
 import { look } from '../pass.ts';
 import { planSummary, planTable } from '../render/plan.ts';
-import { fail, printJson, select } from './common.ts';
+import { fail, printJson, printProblems, problemsOf, select } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 /** `plan`: what a pass would do, and why. Fetches, changes nothing. */
@@ -34,11 +33,11 @@ export async function runPlan(
       'Plan',
       seen.value,
       planned.map((p) => p.item),
-      seen.value.notes,
+      problemsOf(seen.value, only),
       planSummary(planned),
     );
   } else {
-    for (const note of seen.value.notes) io.err(`${formatProblem(note)}\n`);
+    printProblems(io, problemsOf(seen.value, only));
     io.out(`${planTable(planned, painter(io.color))}\n`);
   }
   return options.detailedExitcode === true && planned.some((p) => p.effect !== null) ? EXIT.differences : EXIT.ok;

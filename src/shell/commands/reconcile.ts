@@ -1,11 +1,10 @@
-import { formatProblem } from '../../core/problem.ts';
 import { parseDuration } from '../../core/trail/text.ts';
 import { EXIT } from '../exit.ts';
 import { painter } from '../io.ts';
 import { type Ops, openOps } from '../ops.ts';
 import { reconcileOnce } from '../reconcile.ts';
 import { planLine, planTable } from '../render/plan.ts';
-import { deadline, fail, phasePrinter, printJson, select, usage } from './common.ts';
+import { deadline, fail, phasePrinter, printJson, printProblems, problemsOf, select, usage } from './common.ts';
 import type { WatchOptions } from './options.ts';
 
 /** `reconcile --once | --watch`. */
@@ -39,19 +38,21 @@ async function once(ops: Ops, names: string[], options: WatchOptions): Promise<n
   });
   stop.clear();
   const commits = report.passes.flatMap((p) => p.applied.commits);
+  const found = report.last === null ? [] : problemsOf(report.last, only);
+  const notes = report.passes.flatMap((p) => p.look?.notes ?? []);
+  const problems = [...notes, ...found, ...report.problems];
   const exit = stop.exit() ?? (report.exit === EXIT.held && options.allowHeld === true ? EXIT.ok : report.exit);
   if (options.chat === true)
     return (await import('../chat.ts')).printChat(ops, io, report.last, commits, report.problems);
   if (options.json === true) {
-    printJson(io, 'Reconcile', report.last, report.last?.planned.map((p) => p.item) ?? [], report.problems, {
+    printJson(io, 'Reconcile', report.last, report.last?.planned.map((p) => p.item) ?? [], problems, {
       passes: report.passes.length,
       commits,
       exit,
     });
     return exit;
   }
-  for (const note of report.passes.flatMap((p) => p.look?.notes ?? [])) io.err(`${formatProblem(note)}\n`);
-  for (const problem of report.problems) io.err(`${formatProblem(problem)}\n`);
+  printProblems(io, problems);
   for (const outcome of report.passes.flatMap((p) => p.applied.outcomes)) {
     if (outcome.standing !== 'done') io.err(`${outcome.name} ${outcome.standing}: ${outcome.message}\n`);
   }

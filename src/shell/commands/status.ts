@@ -7,7 +7,7 @@ import { type Look, look } from '../pass.ts';
 import { statusTable, summary } from '../render/status.ts';
 import { statusLong } from '../render/status-long.ts';
 import { statusItems } from '../status-items.ts';
-import { deadline, fail, printJson, select } from './common.ts';
+import { deadline, fail, printJson, printProblems, problemsOf, select } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 const REFRESH_MS = 2_000;
@@ -34,14 +34,13 @@ export async function runStatus(names: string[], options: CommonOptions): Promis
       [],
     );
   if (options.json === true) {
-    printJson(io, 'Status', seen.value, items, [...seen.value.desired.problems], {
+    printJson(io, 'Status', seen.value, items, problemsOf(seen.value, only), {
       text: summary(items),
       instances: items.length,
     });
     return EXIT.ok;
   }
-  for (const problem of seen.value.desired.problems.filter((p) => p.severity !== 'warning'))
-    io.err(`${formatProblem(problem)}\n`);
+  printProblems(io, problemsOf(seen.value, only));
   if (names.length === 1 && items.length === 1) io.out(`${statusLong(items[0]!, seen.value, painter(io.color))}\n`);
   else io.out(`${table(items, ops, options)}\n`);
   return EXIT.ok;
