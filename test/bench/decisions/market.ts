@@ -58,12 +58,12 @@ export function newMarket(market: Market, seed: number, startTs: number): Market
 /** Volatility regimes: most of the time calm or normal, now and then rough. */
 const REGIMES = [0.6, 0.8, 1, 1, 1.2, 1.9] as const;
 /** Trend episodes and the rests between them, seconds; their strength in root-second volatilities a minute. */
-const TREND_S = [240, 720] as const;
-const REST_S = [1800, 5400] as const;
-const TREND_STRENGTH = 8.5;
+const TREND_S = [45, 100] as const;
+const REST_S = [100, 300] as const;
+const TREND_STRENGTH = 13;
 /** How many more takers come in a trend, and how far they lean the way it goes. */
-const TREND_CROWD = 2;
-const TREND_LEAN = 0.7;
+const TREND_CROWD = 3;
+const TREND_LEAN = 0.85;
 
 export function stepMarket(state: MarketState, market: Market, scenario: Scenario, hour: number): Second {
   const { rng, second } = state;
@@ -81,7 +81,7 @@ export function stepMarket(state: MarketState, market: Market, scenario: Scenari
   // Informed takers come more often in rough hours.
   if (draws[0] < (market.informed * phase.informed * state.regime) / 3600) {
     const sign = uniform(rng) < 0.5 ? 1 : -1;
-    second.informed = sign * market.jumpBps * phase.jump * exponential(rng);
+    second.informed = sign * market.jumpBps * phase.jump * Math.sqrt(exponential(rng));
     second.fair += second.informed;
   }
   const rate = (market.uninformed * phase.uninformed) / 3600;

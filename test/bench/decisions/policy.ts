@@ -17,7 +17,12 @@ export function benchPolicy(change: { health?: Partial<HealthPolicy>; tuning?: P
     ...change.health,
   };
   const keys: TuningPolicy['keys'] = {};
-  for (const key of ['MM_MICRO_VOL_MAX_BPS', 'MM_MICRO_DRIFT_MAX_BPS', 'MM_MICRO_DRIFT_WINDOW_S', 'MM_VOLATILITY_OFFSET_MULTIPLIER']) {
+  for (const key of [
+    'MM_MICRO_VOL_MAX_BPS',
+    'MM_MICRO_DRIFT_MAX_BPS',
+    'MM_MICRO_DRIFT_WINDOW_S',
+    'MM_VOLATILITY_OFFSET_MULTIPLIER',
+  ]) {
     keys[key] = { type: 'decimal', min: null, max: null, theme: 'toxicity', step: { times: 0.75 } };
   }
   return { health, tuning: { ...TUNING, keys, ...change.tuning } };

@@ -8,7 +8,7 @@ import { baseEnv, type Market, type Scenario } from './scenarios.ts';
 export type Outcome = Money & {
   days: number;
   /** Seconds of simulated time at which the engine acted. */
-  actions: { atS: number; alarm: boolean; park: boolean; what: string }[];
+  actions: { atS: number; alarm: boolean; park: boolean; what: string; scoredUsd: number }[];
   endValues: Readonly<Record<string, string>>;
 };
 
@@ -50,7 +50,13 @@ export function simulate(input: {
     if (now.ts % 60 !== 1) continue;
     const action = engine.look(now.ts);
     if (action === null) continue;
-    outcome.actions.push({ atS: second, alarm: action.alarm, park: action.parkS > 0, what: action.what });
+    outcome.actions.push({
+      atS: second,
+      alarm: action.alarm,
+      park: action.parkS > 0,
+      what: action.what,
+      scoredUsd: money.scoredUsd,
+    });
     stopBot(bot, now);
     bot = null;
     idle = { until: now.ts + DOWNTIME_S + action.parkS, action };
