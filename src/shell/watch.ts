@@ -105,6 +105,7 @@ export function daemonLog(): pino.Logger {
     {
       level: process.env['MMFLEET_LOG'] ?? 'info',
       base: null,
+      formatters: { level: (level) => ({ level }) },
       redact: { paths, censor: '(secret)' },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
