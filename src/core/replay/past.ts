@@ -64,14 +64,18 @@ export function readPastDecision(entry: TrailEntry, after: readonly TrailEntry[]
 /** Whether the engine, asked again, says what the commit says; the differences in words, `commit` first. */
 export type Agreement = { agrees: boolean; differences: string[] };
 
+/** A look is taken as a journal minute begins; which of its first lines began it may differ by how the file was read. */
+const SAME_LOOK_S = 60;
+
 /** Numbers are compared as the commit shows them. */
 export function agreementOf(past: PastDecision, decision: TuningDecision): Agreement {
   if (decision.kind !== past.kind) {
     const reason = decision.kind === 'none' ? `none (${decision.reason}: ${decision.message})` : decision.kind;
     return { agrees: false, differences: [`decision: ${past.kind}, again: ${reason}`] };
   }
+  const sameLook = Math.abs(past.at - decision.at) < SAME_LOOK_S;
   const pairs: [string, string, string][] = [
-    ['at', String(past.at), String(decision.at)],
+    ['at', String(past.at), sameLook ? String(past.at) : String(decision.at)],
     ['trigger', past.trigger?.text ?? '', triggerText(decision)],
   ];
   if (decision.kind !== 'park') {

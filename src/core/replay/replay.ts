@@ -80,7 +80,7 @@ export function nextRecordedRun(replay: Replay): void {
 /** Feeds one event, in file order. Runs are to come in order of their start. */
 export function replayEvent(replay: Replay, event: JournalEvent): void {
   const { leftOut } = replay;
-  if (!Number.isFinite(event.ts)) return;
+  if (!Number.isFinite(event.ts) || isSilent(event)) return;
   if (event.market !== '' && event.market !== replay.spec.market) {
     leftOut.foreignLines += 1;
     return;
@@ -107,6 +107,14 @@ export function replayEvent(replay: Replay, event: JournalEvent): void {
   if (replay.run.lastLook === replay.lastLook) return;
   replay.lastLook = replay.run.lastLook;
   act(replay);
+}
+
+/**
+ * A line no number depends on (a reprice decision without mid and position). A scanner may pass over such lines, and over which
+ * ones depends on where its blocks end; counted as signs of life they would move a look by seconds.
+ */
+function isSilent(event: JournalEvent): boolean {
+  return event.type === 'other' && event.mid === null && event.position === null;
 }
 
 /** Ends the replay and gives its report. */
