@@ -186,9 +186,5 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     io.out(`mmfleet ${version}\n`);
     return EXIT.ok;
   });
-  program.action(() => {
-    program.outputHelp({ error: true });
-    done(EXIT.usage);
-  });
   return program;
 }

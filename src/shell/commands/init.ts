@@ -23,7 +23,18 @@ export async function runInit(options: CommonOptions): Promise<number> {
   const imported = importAll(root, options.from ?? []);
   for (const problem of imported.problems) io.err(`${formatProblem(problem)}\n`);
   if (imported.problems.some((p) => p.severity !== 'warning')) return EXIT.usage;
-  const files = [fleetFile(root), gitignore(root), ...imported.files].filter((f) => f !== null);
+  // The originals still hold secrets: a later `git add -A` must not take them along.
+  const originals = (options.from ?? [])
+    .map((path) => relative(root, resolve(root, path)))
+    .filter((path) => !path.startsWith('..'));
+  const files = [
+    fleetFile(root),
+    gitignore(
+      root,
+      originals.map((path) => `/${path}`),
+    ),
+    ...imported.files,
+  ].filter((f) => f !== null);
   const taken = files.filter((f) => existsSync(join(root, f.path)) && f.path !== '.gitignore');
   if (taken.length > 0 && (options.from ?? []).length > 0) {
     return usage(
@@ -63,10 +74,10 @@ function fleetFile(root: string): NewFile | null {
   };
 }
 
-function gitignore(root: string): NewFile | null {
+function gitignore(root: string, more: string[]): NewFile | null {
   const path = join(root, '.gitignore');
   const before = existsSync(path) ? readFileSync(path, 'utf8') : '';
-  const missing = IGNORES.filter(
+  const missing = [...IGNORES, ...more].filter(
     (line) =>
       !before
         .split('\n')
