@@ -7,6 +7,7 @@ import { ok, type Problem, type Result } from '../core/problem.ts';
 import { parseHolds } from '../core/trail/holds.ts';
 import type { KnownSecret } from '../core/trail/secret-gate.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
+import { describeBug } from './bug.ts';
 import {
   type ChangePlan,
   convergeChange,
@@ -92,7 +93,12 @@ async function convergeSafely(
 ): Promise<ConvergeOutcome> {
   const situation = look.situations.find((s) => s.instance.name === name);
   if (situation === undefined) throw new Error(`${name} is not in the plan`);
-  return converge(deps, situation.instance, situation.observed, effect);
+  try {
+    return await converge(deps, situation.instance, situation.observed, effect);
+  } catch (error) {
+    // A bug met on one instance costs the others nothing: their steps go on and are written down.
+    return { name, standing: 'failed', reason: 'unknown-process', message: describeBug(error).trimEnd(), hold: null };
+  }
 }
 
 const KIND_ORDER = ['tune', 'recover', 'undo', 'park', 'rebase', 'verdict', 'hold'];
