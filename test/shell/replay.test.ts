@@ -1,6 +1,6 @@
 /** `mmfleet replay` over recorded days of the simulated market, and over what is no good journal. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DAY_START, recordedLines } from '../support/recorded-day.ts';
@@ -108,6 +108,21 @@ describe('recorded days', () => {
     expect(ran.out).toContain('Compares decisions, not profit');
     expect(ran.out).toMatch(/decision log sha256:[0-9a-f]{64}/);
     expect(ran.err).toContain('warning: mon: no journal of MON-USD among those given');
+  });
+
+  test('a long journal shows a bar on a terminal, and nowhere else', async () => {
+    const long = w.journal(tight.slice(0, 2000), undefined, 'long');
+    // A hole in the file counts as bytes and costs none: one line that never ends.
+    truncateSync(long, 65 * 1024 * 1024);
+    const shown = await w.runOnTerminal('replay', 'amzn', '--journal', long);
+    expect(shown.err).toMatch(/\r\[#{15}\.{15}\] {2}50 %/);
+    expect(shown.err).toContain('\r\x1b[K');
+    expect(shown.out).not.toContain(' %');
+    const plain = await w.run('replay', 'amzn', '--journal', long);
+    expect(plain.err).toMatch(/^warning: amzn: 1 line could not be read/);
+    expect(plain.out).toBe(shown.out);
+    const short = await w.runOnTerminal('replay', 'amzn', '--journal', paths.tight);
+    expect(short.err).toBe('');
   });
 
   test('reads only: the tree and the journal stay as they were', async () => {

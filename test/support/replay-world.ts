@@ -66,21 +66,25 @@ export function replayWorld() {
       return path;
     },
     append: (path: string, lines: readonly string[]) => appendFileSync(path, lines.join('')),
-    async run(...args: string[]): Promise<Ran> {
-      const texts = { out: [] as string[], err: [] as string[] };
-      const io = {
-        out: (text: string) => void texts.out.push(text),
-        err: (text: string) => void texts.err.push(text),
-        outTTY: false,
-        errTTY: false,
-        color: false,
-        columns: 120,
-      };
-      const code = await runProgram(['-C', ops, ...args], io, '0.0.0');
-      return { code, out: texts.out.join(''), err: texts.err.join('') };
-    },
+    run: (...args: string[]) => runIn(ops, args, false),
+    /** With a terminal for diagnostics. */
+    runOnTerminal: (...args: string[]) => runIn(ops, args, true),
     end: () => rmSync(dir, { recursive: true, force: true }),
   };
 }
 
 export type ReplayWorld = ReturnType<typeof replayWorld>;
+
+async function runIn(ops: string, args: string[], errTTY: boolean): Promise<Ran> {
+  const texts = { out: [] as string[], err: [] as string[] };
+  const io = {
+    out: (text: string) => void texts.out.push(text),
+    err: (text: string) => void texts.err.push(text),
+    outTTY: false,
+    errTTY,
+    color: false,
+    columns: 120,
+  };
+  const code = await runProgram(['-C', ops, ...args], io, '0.0.0');
+  return { code, out: texts.out.join(''), err: texts.err.join('') };
+}

@@ -1,8 +1,8 @@
 import type { ReplayDecision, ReplayMetrics, ReplayReport, ReplayStateName } from '../../core/replay/types.ts';
 import { changeText, iterName } from '../../core/trail/text.ts';
 import { utcText } from '../../core/trail/utc.ts';
-import type { ReplayOutcome, ReplayResult } from '../commands/replay.ts';
 import type { Paint } from '../io.ts';
+import type { ReplayOutcome, ReplayResult } from '../replay-fleet.ts';
 import { table } from './table.ts';
 
 /** Each instance with its decisions, what differs from the baseline, the rules, the digest, and what a replay is not. */
