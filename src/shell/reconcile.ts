@@ -1,5 +1,4 @@
 /** Passes: look, act, until nothing is left to do. Used by `reconcile --once`, the daemon, the verbs and the demo. */
-import { acquireLock } from '../adapters/lock.ts';
 import type { Planned } from '../core/plan/plan.ts';
 import type { Lifecycle } from '../core/plan/types.ts';
 import { ok, type Problem, type Result } from '../core/problem.ts';
@@ -42,7 +41,7 @@ export async function withLock<T>(
   options: Pick<RunOptions, 'lockTimeoutMs' | 'signal'>,
   work: () => Promise<Result<T>>,
 ): Promise<Result<T>> {
-  const lock = await acquireLock(ops.repo.ownDir, {
+  const lock = await ops.local.lock({
     timeoutMs: options.lockTimeoutMs,
     clock: ops.clock,
     signal: options.signal,
@@ -72,7 +71,7 @@ export async function reconcileOnce(ops: Ops, options: RunOptions): Promise<Once
   const final = settled !== null && isWorking(settled.planned) ? await look(ops, { ...options, fetch: false }) : null;
   const shown = final?.ok === true ? final.value : settled;
   const problems = passes.flatMap((p) => p.problems);
-  return { passes, last: shown, problems, exit: exitOf(passes, shown, problems) };
+  return { passes, last: shown, problems, exit: exitOf(passes, shown, problems, options.only) };
 }
 
 /** Whether a plan holds something to do. */
@@ -80,16 +79,22 @@ export function isWorking(planned: Planned[]): boolean {
   return planned.some((p) => p.effect !== null);
 }
 
-function exitOf(passes: PassReport[], last: Look | null, problems: Problem[]): ExitCode {
+function exitOf(
+  passes: PassReport[],
+  last: Look | null,
+  problems: Problem[],
+  only: ReadonlySet<string> | null,
+): ExitCode {
   const codes: ExitCode[] = problems.map(exitOfProblem);
   if (last === null) return problems.length === 0 ? EXIT.ok : (combineOrFirst(codes) ?? EXIT.internal);
+  const planned = last.planned.filter((p) => only === null || only.has(p.item.name));
   const newest = new Map(passes.flatMap((p) => p.applied.outcomes.map((o) => [o.name, o.standing])));
   if (
     [...newest.values()].includes('failed') ||
-    last.planned.some((p) => p.standing === 'unknown' || (p.standing === 'change' && p.effect !== null))
+    planned.some((p) => p.standing === 'unknown' || (p.standing === 'change' && p.effect !== null))
   )
     codes.push(EXIT.failed);
-  if (last.planned.some((p) => p.standing === 'held')) codes.push(EXIT.held);
+  if (planned.some((p) => p.standing === 'held')) codes.push(EXIT.held);
   return combineOrFirst(codes) ?? EXIT.ok;
 }
 

@@ -38,6 +38,7 @@ async function once(ops: Ops, names: string[], options: WatchOptions): Promise<n
   });
   stop.clear();
   const commits = report.passes.flatMap((p) => p.applied.commits);
+  const planned = report.last?.planned.filter((p) => only === null || only.has(p.item.name)) ?? [];
   const found = report.last === null ? [] : problemsOf(report.last, only);
   const notes = report.passes.flatMap((p) => p.look?.notes ?? []);
   const problems = [...notes, ...found, ...report.problems];
@@ -45,11 +46,18 @@ async function once(ops: Ops, names: string[], options: WatchOptions): Promise<n
   if (options.chat === true)
     return (await import('../chat.ts')).printChat(ops, io, report.last, commits, report.problems);
   if (options.json === true) {
-    printJson(io, 'Reconcile', report.last, report.last?.planned.map((p) => p.item) ?? [], problems, {
-      passes: report.passes.length,
-      commits,
-      exit,
-    });
+    printJson(
+      io,
+      'Reconcile',
+      report.last,
+      planned.map((p) => p.item),
+      problems,
+      {
+        passes: report.passes.length,
+        commits,
+        exit,
+      },
+    );
     return exit;
   }
   printProblems(io, problems);
@@ -58,9 +66,9 @@ async function once(ops: Ops, names: string[], options: WatchOptions): Promise<n
   }
   for (const subject of commits) io.out(`${subject}\n`);
   if (report.last !== null) {
-    const interesting = report.last.planned.filter((p) => p.standing !== 'settled');
+    const interesting = planned.filter((p) => p.standing !== 'settled');
     io.out(
-      `${interesting.length > 0 ? planTable(interesting, painter(io.color)).split('\n').slice(0, -1).concat(planLine(report.last.planned)).join('\n') : planLine(report.last.planned)}\n`,
+      `${interesting.length > 0 ? planTable(interesting, painter(io.color)).split('\n').slice(0, -1).concat(planLine(planned)).join('\n') : planLine(planned)}\n`,
     );
   }
   return exit;

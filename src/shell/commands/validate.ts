@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { readSecretNames } from '../../adapters/secrets.ts';
 import { formatProblem, type Problem } from '../../core/problem.ts';
 import type { Desired } from '../desired.ts';
@@ -14,7 +16,13 @@ export async function runValidate(options: CommonOptions): Promise<number> {
   const read = await opened.value.desiredInWorktree();
   if (!read.ok) return fail(io, read.problem);
   const desired = read.value;
-  const problems = [...desired.problems, ...secretProblems(desired, opened.value.repo.root), ...fleetProblem(desired)];
+  const { root } = opened.value.repo;
+  const problems = [
+    ...desired.problems,
+    ...secretProblems(desired, root),
+    ...journalWarnings(desired, root),
+    ...fleetProblem(desired),
+  ];
   const errors = problems.filter((p) => p.severity !== 'warning');
   const items = desired.instances.map((i) => ({
     name: i.name,
@@ -50,6 +58,23 @@ function secretProblems(desired: Desired, root: string): Problem[] {
     if (spec === null) return [];
     const names = readSecretNames(spec.secrets, root);
     return names.ok ? [] : [{ ...names.problem, instance: name }];
+  });
+}
+
+/** A bot makes its folder at its first start, so a missing one is only a warning. */
+function journalWarnings(desired: Desired, root: string): Problem[] {
+  return desired.instances.flatMap(({ name, spec }): Problem[] => {
+    if (spec === null || existsSync(dirname(resolve(root, spec.journal.path)))) return [];
+    return [
+      {
+        code: 'journal-folder-missing',
+        message: `spec.journal.path: the folder ${dirname(spec.journal.path)} does not exist`,
+        hint: 'the bot makes it at its first start; if it has run before, correct the path',
+        severity: 'warning',
+        instance: name,
+        ...desired.place(name, ['spec', 'journal', 'path']),
+      },
+    ];
   });
 }
 
