@@ -1,6 +1,4 @@
 /** The effects of a pass, in order: commits first (one push), then stops and starts, then their receipts and holds. */
-import { publish } from '../adapters/git-publish.ts';
-import { readSecrets } from '../adapters/secrets.ts';
 import type { Receipt } from '../core/flat/types.ts';
 import { type Effect, isAlarm, type Planned } from '../core/plan/plan.ts';
 import { ok, type Problem, type Result } from '../core/problem.ts';
@@ -219,7 +217,7 @@ export async function publishChanges(
   options: { push: boolean; author?: { name: string; email: string } },
 ): Promise<Result<string[]>> {
   const { git } = look.fleet;
-  const result = await publish(ops.repo, {
+  const result = await ops.git.publish({
     remote: git.remote,
     branch: git.branch,
     push: options.push && git.push,
@@ -269,7 +267,7 @@ export async function secretValues(ops: Ops, look: Pick<Look, 'desired'>): Promi
   const values: KnownSecret[] = [];
   for (const { spec } of look.desired.instances) {
     const cheap = spec?.secrets.filter((s) => s.kind !== 'command') ?? [];
-    const read = await readSecrets(cheap, ops.repo.root);
+    const read = await ops.secrets.read(cheap);
     if (read.ok) values.push(...Object.entries(read.value).map(([key, value]) => ({ key, value })));
   }
   return values;

@@ -54,6 +54,9 @@ type Stored = {
   shuttingDown: boolean;
 };
 
+/** What passes read of the journals. */
+export type JournalReader = Pick<Journals, 'look' | 'runIds' | 'facts' | 'evidence' | 'reference' | 'edgesOf' | 'save'>;
+
 const CACHE_VERSION = 1;
 
 export class Journals {

@@ -1,9 +1,6 @@
 /** Observed state: processes, journals, stop intents, receipts. Every read may be unknown; none passes for zero. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { readIntent, type StopIntent } from '../adapters/intents.ts';
-import { readSecretNames } from '../adapters/secrets.ts';
-import { NO_RESTARTS, type RestartState } from '../core/flat/backoff.ts';
+import type { StopIntent } from '../adapters/intents.ts';
+import type { RestartState } from '../core/flat/backoff.ts';
 import type { Receipt } from '../core/flat/types.ts';
 import type { ProcessCopy } from '../core/ports.ts';
 import { type Known, known, type Problem } from '../core/problem.ts';
@@ -64,18 +61,18 @@ export async function observeOne(
 ): Promise<ObservedInstance> {
   const { name, spec } = instance;
   const tracked = desired.files.get(receiptsPath(name))?.text ?? '';
-  const local = await readText(join(ops.stateDir, 'receipts', `${name}.jsonl`));
+  const local = await ops.local.receipts(name);
   const before = parseReceipts(tracked).receipts;
   const trackedLines = new Set(tracked.split('\n'));
   const uncommitted = parseReceipts(local).receipts.filter(({ line }) => !trackedLines.has(line));
   return {
     copies: all.known ? { ...all, value: all.value.filter((c) => c.instance === name) } : all,
-    intent: await readIntent(ops.repo.gitDir, name),
+    intent: await ops.local.intent(name),
     journal: spec === null ? { state: 'none' } : ops.journals.look(instance),
     receipts: [...before, ...uncommitted].map((r) => r.receipt),
     uncommitted,
-    restarts: await readRestarts(ops.stateDir, name),
-    secretNames: spec === null ? { ok: true, names: [] } : readSecretNames(spec.secrets, ops.repo.root),
+    restarts: await ops.local.restarts(name),
+    secretNames: spec === null ? { ok: true, names: [] } : ops.secrets.names(spec.secrets),
   };
 }
 
@@ -89,30 +86,4 @@ export function lastRunOf(observed: ObservedInstance): 'none' | 'proved' | 'unpr
   if (journal.state === 'unknown') return 'unproved';
   if (observed.restarts.lastStartMs !== null && newest === undefined) return 'unproved';
   return newest === undefined ? 'none' : newest.verdict === 'FLAT' || newest.verdict === 'DUST' ? 'proved' : 'unproved';
-}
-
-const restartsPath = (stateDir: string, name: string) => join(stateDir, 'backoff', `${name}.json`);
-
-async function readRestarts(stateDir: string, name: string): Promise<RestartState> {
-  try {
-    const value = JSON.parse(await readText(restartsPath(stateDir, name))) as RestartState;
-    return { ...NO_RESTARTS, ...value };
-  } catch {
-    return NO_RESTARTS; // absent or damaged: only the count starts anew
-  }
-}
-
-/** Keeps the back-off count; losing it only starts the count anew. */
-export async function writeRestarts(stateDir: string, name: string, state: RestartState): Promise<void> {
-  const { mkdir, writeFile } = await import('node:fs/promises');
-  await mkdir(join(stateDir, 'backoff'), { recursive: true });
-  await writeFile(restartsPath(stateDir, name), JSON.stringify(state));
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

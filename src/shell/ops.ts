@@ -8,12 +8,16 @@ import { readLog } from '../adapters/git-log.ts';
 import { listTree, readBlobs, readWorktree } from '../adapters/git-read.ts';
 import { gitText } from '../adapters/git-run.ts';
 import { createProcessRuntime, type ProcessRuntimePort } from '../adapters/process.ts';
-import type { Clock } from '../core/ports.ts';
+import { readSecretNames, readSecrets } from '../adapters/secrets.ts';
+import type { Clock, VenuePort } from '../core/ports.ts';
 import { fail, ok, type Result } from '../core/problem.ts';
-import type { Instance } from '../core/spec/types.ts';
+import type { Instance, SecretSource } from '../core/spec/types.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
-import { type Desired, FLEET_FOLDER, readDesired, type TreeFile } from './desired.ts';
-import { Journals } from './journals.ts';
+import { type Desired, type DesiredInstance, FLEET_FOLDER, readDesired, type TreeFile } from './desired.ts';
+import { type FleetGit, fleetGit } from './fleet-git.ts';
+import { type JournalReader, Journals } from './journals.ts';
+import { type LocalState, localState } from './local-state.ts';
+import { openVenue } from './venues.ts';
 
 export type Ops = {
   repo: Repo;
@@ -21,7 +25,21 @@ export type Ops = {
   stateDir: string;
   clock: Clock;
   host: string;
-  journals: Journals;
+  git: FleetGit;
+  local: LocalState;
+  journals: JournalReader;
+  secrets: {
+    /** Values by key, read now. */
+    read(sources: readonly SecretSource[]): Promise<Result<Record<string, string>>>;
+    /** Names of the keys, without running anything. */
+    names(sources: readonly SecretSource[]): ReturnType<typeof readSecretNames>;
+  };
+  /** The venue driver an instance's spec names. `killed`: the last process was killed, its own words are no evidence. */
+  venueOf(
+    instance: DesiredInstance & { spec: Instance },
+    secrets: Record<string, string>,
+    killed: () => boolean,
+  ): Result<VenuePort>;
   /** The process table's view of a fleet; its name is part of the marker, so that two fleets on one host do not collide. */
   processes(fleetName: string): ProcessRuntimePort;
   /** What starts and stops one instance: the process table, or the operator's own commands. */
@@ -40,6 +58,7 @@ export async function openOps(dir: string, options: { host?: string | undefined 
   if (!opened.ok) return opened;
   const repo = opened.value;
   const stateDir = join(repo.root, '.mmfleet');
+  const journals = new Journals(repo.root, stateDir);
   const blobs = new Map<string, string>();
   let cached: Desired | null = null;
   let trail: { entries: TrailEntry[]; head: string | undefined; email: string } | null = null;
@@ -53,7 +72,15 @@ export async function openOps(dir: string, options: { host?: string | undefined 
     stateDir,
     clock: systemClock,
     host: options.host ?? hostname(),
-    journals: new Journals(repo.root, stateDir),
+    git: fleetGit(repo),
+    local: localState({ gitDir: repo.gitDir, stateDir }),
+    journals,
+    secrets: {
+      read: (sources) => readSecrets(sources, repo.root),
+      names: (sources) => readSecretNames(sources, repo.root),
+    },
+    venueOf: (instance, secrets, killed) =>
+      openVenue({ root: repo.root, clock: systemClock, journals }, instance, secrets, killed),
     processes,
     runtimeOf(fleetName, spec) {
       if (spec.runtime.kind === 'process') return processes(fleetName);

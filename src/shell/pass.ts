@@ -1,7 +1,4 @@
 /** One pass: look at git and the world, plan, and (in apply.ts) act. */
-import { currentBranch, headOf, isAncestor } from '../adapters/git.ts';
-import { dirtyPaths, readTree } from '../adapters/git-read.ts';
-import { remoteHead, syncRemote } from '../adapters/git-sync.ts';
 import { iterFileName } from '../core/env/iter.ts';
 import { capChanges, type Planned, planInstance } from '../core/plan/plan.ts';
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
@@ -48,7 +45,7 @@ export async function look(
   ops: Ops,
   options: PassOptions & { fetch: boolean; worktree?: boolean },
 ): Promise<Result<Look>> {
-  const branch = await currentBranch(ops.repo);
+  const branch = await ops.git.branch();
   if (!branch.ok) return branch;
   const first = await headDesired(ops);
   if (!first.ok) return first;
@@ -57,7 +54,7 @@ export async function look(
   let remote: 'ok' | 'none' | 'away' = 'none';
   if (options.fetch) {
     const { git } = first.value.fleet;
-    const synced = await syncRemote(ops.repo, { remote: git.remote, branch: git.branch, ourEmail: git.author.email });
+    const synced = await ops.git.sync({ remote: git.remote, branch: git.branch, ourEmail: git.author.email });
     if (!synced.ok) return synced;
     remote = synced.value.remote;
     notes.push(...synced.value.notes);
@@ -78,7 +75,7 @@ async function lookAt(
 ): Promise<Result<Look>> {
   const trail = await ops.trail(fleet.git.author.email);
   if (!trail.ok) return trail;
-  const dirty = await dirtyPaths(ops.repo, ownedFolders(desired));
+  const dirty = await ops.git.dirty(ownedFolders(desired));
   const observed = await observe(ops, desired);
   const git: GitState = {
     reachable: remote !== 'away',
@@ -176,7 +173,7 @@ function notionalCap(s: Situation): number | null {
 }
 
 async function headDesired(ops: Ops): Promise<Result<Desired>> {
-  const head = await headOf(ops.repo);
+  const head = await ops.git.head();
   if (!head.ok) return head;
   if (head.value === null)
     return fail({
@@ -202,8 +199,8 @@ function noFleet(desired: Desired): Problem {
 }
 
 async function isPublished(ops: Ops, fleet: Fleet, revision: string | null): Promise<boolean> {
-  const remote = await remoteHead(ops.repo, fleet.git.remote, fleet.git.branch);
-  return remote !== null && revision !== null && (await isAncestor(ops.repo, revision, remote));
+  const remote = await ops.git.remoteHead(fleet.git.remote, fleet.git.branch);
+  return remote !== null && revision !== null && (await ops.git.isAncestor(revision, remote));
 }
 
 /** Base env texts at the commits that added the newest iters, where the base was touched since. */
@@ -223,6 +220,5 @@ async function oldBase(ops: Ops, instance: DesiredInstance, trail: TrailEntry[])
   if (!baseEditedAfter(own, env.basePath, env.path)) return null;
   const commit = addingCommit(own, env.path);
   if (commit === null) return null;
-  const tree = await readTree(ops.repo, commit, env.basePath);
-  return tree.ok ? (tree.value.find((f) => f.path === env.basePath)?.text ?? null) : null;
+  return ops.git.fileAt(commit, env.basePath);
 }

@@ -2,15 +2,15 @@
 import { createCommandVenue } from '../adapters/command-venue.ts';
 import { createJournalVenue } from '../adapters/journal-venue.ts';
 import { createSimVenue } from '../adapters/sim-venue.ts';
-import type { VenuePort } from '../core/ports.ts';
+import type { Clock, VenuePort } from '../core/ports.ts';
 import { fail, ok, type Result, unreachable } from '../core/problem.ts';
 import type { Instance } from '../core/spec/types.ts';
 import type { DesiredInstance } from './desired.ts';
-import type { Ops } from './ops.ts';
+import type { JournalReader } from './journals.ts';
 
 /** `killed`: the last process was killed, so its own words are no evidence. */
 export function openVenue(
-  ops: Ops,
+  { root, clock, journals }: { root: string; clock: Clock; journals: JournalReader },
   instance: DesiredInstance & { spec: Instance },
   secrets: Record<string, string>,
   killed: () => boolean,
@@ -19,20 +19,20 @@ export function openVenue(
   const { driver } = spec.venue;
   switch (driver.kind) {
     case 'command':
-      return ok(createCommandVenue({ driver, market: spec.market, secrets, cwd: ops.repo.root, clock: ops.clock }));
+      return ok(createCommandVenue({ driver, market: spec.market, secrets, cwd: root, clock }));
     case 'journal':
       return ok(
         createJournalVenue({
           market: spec.market,
-          clock: ops.clock,
-          evidence: () => ops.journals.evidence(instance, killed()),
+          clock,
+          evidence: () => journals.evidence(instance, killed()),
         }),
       );
     case 'sim':
       return ok(
         createSimVenue({
           url: driver.url,
-          root: ops.repo.root,
+          root,
           market: spec.market,
           apiKey: secrets['MM_API_KEY'] ?? '',
           timeoutMs: driver.timeoutMs,

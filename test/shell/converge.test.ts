@@ -11,6 +11,7 @@ import type { ProcessCopy, RuntimePort, VenuePort } from '../../src/core/ports.t
 import { known, unknown } from '../../src/core/problem.ts';
 import { type StartContext, startInstance } from '../../src/shell/converge/start.ts';
 import { type StopContext, stopInstance, stopLimitMs } from '../../src/shell/converge/stop.ts';
+import { localState } from '../../src/shell/local-state.ts';
 import { alive, scratch, until } from '../support/puppet.ts';
 
 let world: ReturnType<typeof scratch>;
@@ -63,8 +64,7 @@ function fileVenue(): VenuePort {
 const stopContext = (change: Partial<StopContext> = {}): StopContext => ({
   instance: 'amzn',
   market: world.market,
-  gitDir: world.gitDir,
-  stateDir: world.stateDir,
+  local: localState(world),
   runtime: world.runtime,
   venue: fileVenue(),
   clock: systemClock,

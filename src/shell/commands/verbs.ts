@@ -12,7 +12,6 @@ import { holdChange, releaseChange } from '../changes.ts';
 import type { DesiredInstance } from '../desired.ts';
 import { combineExit, EXIT, type ExitCode } from '../exit.ts';
 import { painter } from '../io.ts';
-import { writeRestarts } from '../observe.ts';
 import { type Ops, openOps } from '../ops.ts';
 import { type Look, look } from '../pass.ts';
 import { reconcileOnce, withLock } from '../reconcile.ts';
@@ -44,7 +43,7 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
     return fail(io, wished.problem);
   }
   for (const subject of wished.value.commits) io.err(`${subject}\n`);
-  if (verb === 'release') for (const name of wished.value.names) await writeRestarts(ops.stateDir, name, NO_RESTARTS);
+  if (verb === 'release') for (const name of wished.value.names) await ops.local.writeRestarts(name, NO_RESTARTS);
   const selected = new Set(wished.value.names);
   const report = await reconcileOnce(ops, {
     only: selected,

@@ -1,6 +1,5 @@
 /** Converges one instance: stop what must stop, prove it flat, start what must run. Returns what happened as a value. */
 import { basename, isAbsolute, join, relative, resolve } from 'node:path';
-import { readSecrets } from '../../adapters/secrets.ts';
 import { afterExit, afterRestart } from '../../core/flat/backoff.ts';
 import { confirmRun } from '../../core/flat/confirm.ts';
 import type { Effect } from '../../core/plan/plan.ts';
@@ -10,9 +9,8 @@ import type { Problem } from '../../core/problem.ts';
 import type { Instance } from '../../core/spec/types.ts';
 import type { KnownSecret } from '../../core/trail/secret-gate.ts';
 import { type DesiredEnv, type DesiredInstance, desiredDigest } from '../desired.ts';
-import { type ObservedInstance, writeRestarts } from '../observe.ts';
+import type { ObservedInstance } from '../observe.ts';
 import type { Ops } from '../ops.ts';
-import { openVenue } from '../venues.ts';
 import { tunedOnly } from '../views.ts';
 import { startInstance } from './start.ts';
 import { stopInstance } from './stop.ts';
@@ -52,11 +50,11 @@ export async function converge(
   const done = outcome(instance.name);
   if (!isUsable(instance)) return done('failed', 'spec-invalid', 'its spec is invalid', null);
   const { ops } = deps;
-  const secrets = await readSecrets(instance.spec.secrets, ops.repo.root);
+  const secrets = await ops.secrets.read(instance.spec.secrets);
   if (!secrets.ok) return done('failed', 'spec-invalid', withHint(secrets.problem), null);
   deps.onSecrets(Object.entries(secrets.value).map(([key, value]) => ({ key, value })));
   let killed = false;
-  const venue = openVenue(ops, instance, secrets.value, () => killed);
+  const venue = ops.venueOf(instance, secrets.value, () => killed);
   if (!venue.ok) return done('failed', 'spec-invalid', venue.problem.message, null);
 
   const stopped = await stop(deps, instance, observed, effect, venue.value, (was) => {
@@ -75,7 +73,7 @@ export async function converge(
   if (effect.do === 'stop') return done('done', 'converged', 'stopped and flat', effect.hold);
   if (effect.do === 'prove') {
     if (effect.cause === 'unasked-exit')
-      await writeRestarts(ops.stateDir, instance.name, afterExit(observed.restarts, ops.clock.nowMs()));
+      await ops.local.writeRestarts(instance.name, afterExit(observed.restarts, ops.clock.nowMs()));
     return done('done', 'converged', 'proved flat', null);
   }
   return start(deps, instance, observed, venue.value, stopped.proof, secrets.value);
@@ -96,8 +94,7 @@ function stop(
   return stopInstance({
     instance: name,
     market: spec.market,
-    gitDir: ops.repo.gitDir,
-    stateDir: ops.stateDir,
+    local: ops.local,
     runtime: ops.runtimeOf(deps.fleetName, instance.spec),
     venue,
     clock: ops.clock,
@@ -168,7 +165,7 @@ async function start(
     observed.restarts.exitedMs === null && !unasked(observed)
       ? { restarts: 0, lastStartMs: nowMs, exitedMs: null }
       : afterRestart(afterExit(observed.restarts, nowMs), instance.spec.runtime.backoff, nowMs);
-  await writeRestarts(ops.stateDir, instance.name, restarts);
+  await ops.local.writeRestarts(instance.name, restarts);
   const result = await startInstance({
     instance: instance.name,
     market: instance.spec.market,
@@ -189,7 +186,7 @@ async function start(
   });
   // A start that came to nothing counts as an exit: the next one waits its turn, and too many are a crash loop.
   if (result.outcome === 'exited' || result.outcome === 'failed')
-    await writeRestarts(ops.stateDir, instance.name, afterExit(restarts, ops.clock.nowMs()));
+    await ops.local.writeRestarts(instance.name, afterExit(restarts, ops.clock.nowMs()));
   switch (result.outcome) {
     case 'running':
       return done('done', 'converged', `runs ${order.envFileName} (pid ${result.copy.pid})`, null);

@@ -1,12 +1,12 @@
 /** Stop one instance: one signal, patience, proof of death, proof of flatness, receipt. Every step can be taken up again. */
-import { clearIntent, readIntent, type StopIntent, writeIntent } from '../../adapters/intents.ts';
-import { appendReceipt } from '../../adapters/receipt-log.ts';
+import type { StopIntent } from '../../adapters/intents.ts';
 import type { FlatPolicy } from '../../core/flat/protocol.ts';
 import type { Receipt } from '../../core/flat/types.ts';
 import type { Lifecycle, PlanReason } from '../../core/plan/types.ts';
 import type { Clock, ProcessCopy, RuntimePort, VenuePort } from '../../core/ports.ts';
 import type { Known } from '../../core/problem.ts';
 import type { StopSignal } from '../../core/spec/types.ts';
+import type { LocalState } from '../local-state.ts';
 import { preflight, proveFlat } from './flatten.ts';
 import { type FlatProof, proofOf } from './proof.ts';
 
@@ -16,10 +16,8 @@ export type RunFacts = { runId: string | null; botSays: Receipt['botSays'] };
 export type StopContext = {
   instance: string;
   market: string;
-  /** Absolute path of the clone's `.git` folder (stop intents live there). */
-  gitDir: string;
-  /** Absolute path of `.mmfleet` (receipts go there first). */
-  stateDir: string;
+  /** Where stop intents and receipts are kept. */
+  local: Pick<LocalState, 'intent' | 'writeIntent' | 'clearIntent' | 'appendReceipt'>;
   runtime: RuntimePort & { cleanup?: (instance: string) => Promise<void> };
   venue: VenuePort;
   clock: Clock;
@@ -101,13 +99,13 @@ export async function copiesOf(ctx: { runtime: RuntimePort; instance: string }):
 }
 
 async function deadAlready(ctx: StopContext): Promise<Ended> {
-  const intent = await readIntent(ctx.gitDir, ctx.instance);
+  const intent = await ctx.local.intent(ctx.instance);
   return { intent: intent.known ? intent.value : null, exitedAtMs: null };
 }
 
 async function quiesce(ctx: StopContext, copy: ProcessCopy): Promise<Ended | StopResult> {
   const limitMs = stopLimitMs(ctx.envValues, ctx.stop.timeoutMs);
-  const found = await readIntent(ctx.gitDir, ctx.instance);
+  const found = await ctx.local.intent(ctx.instance);
   let intent = found.known && found.value !== null && sameProcess(found.value, copy) ? found.value : null;
   if (intent === null && (!found.known || ctx.shuttingDown)) {
     // Somebody may have signalled it already: a second signal would make it skip its own flatten.
@@ -130,7 +128,7 @@ async function quiesce(ctx: StopContext, copy: ProcessCopy): Promise<Ended | Sto
       at: new Date(ctx.clock.nowMs()).toISOString(),
       cause: ctx.cause,
     };
-    await writeIntent(ctx.gitDir, ctx.instance, intent);
+    await ctx.local.writeIntent(ctx.instance, intent);
     const sent = await ctx.runtime.signal(copy, ctx.stop.signal);
     if (!sent.ok && sent.problem.code !== 'runtime-process-gone')
       return undecided('unknown-process', sent.problem.message, false);
@@ -146,7 +144,7 @@ async function quiesce(ctx: StopContext, copy: ProcessCopy): Promise<Ended | Sto
 async function kill(ctx: StopContext, copy: ProcessCopy, stopping: StopIntent): Promise<Ended | StopResult> {
   ctx.onPhase?.('draining', `pid ${copy.pid} did not stop in time: SIGKILL`);
   const intent = { ...stopping, signal: 'SIGKILL' };
-  await writeIntent(ctx.gitDir, ctx.instance, intent);
+  await ctx.local.writeIntent(ctx.instance, intent);
   const endMs = ctx.clock.nowMs() + KILL_WAIT_MS;
   for (;;) {
     const left = await copiesOf(ctx);
@@ -203,8 +201,8 @@ async function proveAndRecord(ctx: StopContext, { intent, exitedAtMs }: Ended): 
     deadlineMs: ctx.clock.nowMs() + (ctx.flatTimeoutMs ?? FLAT_TIMEOUT_MS),
   });
   if (receipt.rule.startsWith('interrupted')) return interrupted(killed);
-  await appendReceipt(ctx.stateDir, receipt);
-  await clearIntent(ctx.gitDir, ctx.instance);
+  await ctx.local.appendReceipt(receipt);
+  await ctx.local.clearIntent(ctx.instance);
   if (verdict.verdict === 'FLAT' || verdict.verdict === 'DUST') {
     ctx.onPhase?.('flat', receipt.rule);
     const proof = proofOf(ctx.instance, ctx.market, verdict, ctx.clock.nowMs());

@@ -1,0 +1,58 @@
+/** What mmfleet keeps in the clone and outside git's tree: its lock, stop intents, new receipts, back-off counts. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { clearIntent, readIntent, type StopIntent, writeIntent } from '../adapters/intents.ts';
+import { acquireLock, type Lock, type LockOptions } from '../adapters/lock.ts';
+import { appendReceipt } from '../adapters/receipt-log.ts';
+import { NO_RESTARTS, type RestartState } from '../core/flat/backoff.ts';
+import type { Receipt } from '../core/flat/types.ts';
+import type { Known, Result } from '../core/problem.ts';
+
+export type LocalState = {
+  /** Problem: `lock-held`. */
+  lock(options: LockOptions): Promise<Result<Lock>>;
+  /** The stop in flight or just ended; null = none. */
+  intent(name: string): Promise<Known<StopIntent | null>>;
+  /** On the disk when it returns. */
+  writeIntent(name: string, intent: StopIntent): Promise<void>;
+  clearIntent(name: string): Promise<void>;
+  /** Receipt lines of `.mmfleet`, tracked or not; empty when there are none. */
+  receipts(name: string): Promise<string>;
+  /** On the disk when it returns. */
+  appendReceipt(receipt: Receipt): Promise<void>;
+  restarts(name: string): Promise<RestartState>;
+  /** Keeps the back-off count; losing it only starts the count anew. */
+  writeRestarts(name: string, state: RestartState): Promise<void>;
+};
+
+/** `gitDir`: the clone's `.git`; `stateDir`: `.mmfleet`. Both absolute. */
+export function localState({ gitDir, stateDir }: { gitDir: string; stateDir: string }): LocalState {
+  const restartsPath = (name: string) => join(stateDir, 'backoff', `${name}.json`);
+  return {
+    lock: (options) => acquireLock(join(gitDir, 'mmfleet'), options),
+    intent: (name) => readIntent(gitDir, name),
+    writeIntent: (name, intent) => writeIntent(gitDir, name, intent),
+    clearIntent: (name) => clearIntent(gitDir, name),
+    receipts: (name) => readText(join(stateDir, 'receipts', `${name}.jsonl`)),
+    appendReceipt: (receipt) => appendReceipt(stateDir, receipt),
+    async restarts(name) {
+      try {
+        return { ...NO_RESTARTS, ...(JSON.parse(await readText(restartsPath(name))) as RestartState) };
+      } catch {
+        return NO_RESTARTS; // absent or damaged: only the count starts anew
+      }
+    },
+    async writeRestarts(name, state) {
+      await mkdir(join(stateDir, 'backoff'), { recursive: true });
+      await writeFile(restartsPath(name), JSON.stringify(state));
+    },
+  };
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
