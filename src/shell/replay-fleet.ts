@@ -89,7 +89,7 @@ function replayOne(
     return null;
   }
   const [report, before] = read.value.reports as [ReplayReport, ReplayReport?];
-  problems.push(...readingProblems(name, report, read.value.badLines));
+  problems.push(...readingProblems(name, report, read.value.badLines), ...thinProblem(name, report));
   return {
     name,
     spec,
@@ -173,4 +173,13 @@ function readingProblems(instance: string, report: ReplayReport, badLines: numbe
     const message = `${instance}: ${count} ${noun}${count === 1 ? '' : 's'} ${text}`;
     return count === 0 ? [] : [{ code, message, severity: 'warning', instance }];
   });
+}
+
+/** No alarm over too little journal is no good news. */
+function thinProblem(instance: string, { timeS, decisions }: ReplayReport): Problem[] {
+  const judged = (timeS.ok ?? 0) + (timeS.watch ?? 0) + (timeS.degraded ?? 0);
+  if (judged > 0 || decisions.length > 0) return [];
+  const message = `${instance}: no signal came to its sample floor: too little journal to say anything`;
+  const hint = 'give at least some hours of a run';
+  return [{ code: 'replay-thin', message, hint, severity: 'warning', instance }];
 }
