@@ -60,7 +60,7 @@ const REGIMES = [0.6, 0.8, 1, 1, 1.2, 1.9] as const;
 /** Trend episodes and the rests between them, seconds; their strength in root-second volatilities a minute. */
 const TREND_S = [45, 100] as const;
 const REST_S = [100, 300] as const;
-const TREND_STRENGTH = 13;
+const TREND_STRENGTH = 16;
 /** How many more takers come in a trend, and how far they lean the way it goes. */
 const TREND_CROWD = 3;
 const TREND_LEAN = 0.85;
@@ -76,7 +76,10 @@ export function stepMarket(state: MarketState, market: Market, scenario: Scenari
   }
   stepTrend(state, market, phase);
   second.drift = state.trend;
-  second.fair += state.trend + market.volBps * state.regime * normal(rng);
+  // What everybody knows moves the book at once; what informed takers know, only as they trade on it.
+  const move = state.trend + market.volBps * state.regime * normal(rng);
+  second.fair += move;
+  second.mid += move;
   second.informed = 0;
   // Informed takers come more often in rough hours.
   if (draws[0] < (market.informed * phase.informed * state.regime) / 3600) {
