@@ -34,6 +34,8 @@ const SIGNALS: readonly SignalName[] = ['burst', 'fast', 'slow', 'alert'];
  */
 export function observe(run: RunState, event: JournalEvent): void {
   if (!Number.isFinite(event.ts)) return;
+  // Lines that tell nothing are passed over by the reader, all but the last of a block: a decision must not hang on which.
+  if (event.type === 'other' && event.mid === null && event.position === null) return;
   if (run.startTs === null) begin(run, event);
   else if (event.runId !== run.runId && event.runId !== '') return;
   const gap = gapBefore(run, event);
