@@ -57,7 +57,11 @@ export async function runCommand(
     if (late || result === null) return { ok: false, reason: `no answer within ${options.timeoutMs / 1000}s` };
     if (result.isMaxBuffer) return { ok: false, reason: 'more output than an answer can have' };
     if (result.exitCode === undefined) {
-      return { ok: false, reason: result.signal === undefined ? 'command did not start' : `ended by ${result.signal}` };
+      return {
+        ok: false,
+        reason:
+          result.signal === undefined ? `${command[0]} did not start (is it installed?)` : `ended by ${result.signal}`,
+      };
     }
     if (result.exitCode !== 0) return { ok: false, reason: `exit code ${result.exitCode}` };
     succeeded = true;

@@ -64,7 +64,10 @@ export async function reconcileOnce(ops: Ops, options: RunOptions): Promise<Once
   for (let i = 0; i < MAX_PASSES && !options.signal.aborted; i += 1) {
     const report = await pass(ops, i === 0 ? options : { ...options, force: null });
     passes.push(report);
-    if (report.problems.length > 0 || report.look === null || !isWorking(report.look.planned)) break;
+    if (report.problems.length > 0 || report.look === null) break;
+    // Commits that waited for the remote went out just now: what waited for them may act in the next pass.
+    const published = !report.look.git.published && report.look.git.reachable;
+    if (!isWorking(report.look.planned) && !published) break;
   }
   const last = passes.at(-1);
   const settled = last?.look ?? null;
