@@ -1,9 +1,10 @@
 import type { SignalName, Theme, TuningPolicy } from '../spec/types.ts';
-import { parseChange, parseDuration, parseIter } from '../trail/text.ts';
+import { parseChange, parseDuration } from '../trail/text.ts';
 import { trailer, trailersNamed } from '../trail/trailers.ts';
 import type { TrailEntry } from '../trail/types.ts';
 import { tunableKey } from './step-values.ts';
 import { STEPS, stepId } from './steps.ts';
+import { isStep, parseUtc, readStory, type Story } from './story.ts';
 import type { Rung, TuningMemory } from './types.ts';
 
 type MemoryPolicy = Pick<TuningPolicy, 'recover' | 'forgetAfterMs' | 'keys'>;
@@ -108,36 +109,6 @@ function apply(fold: Fold, entry: TrailEntry): void {
     fold.memory.lastIter = Math.max(fold.memory.lastIter, story.iter);
     fold.after.set(story.iter, snapshot(fold.memory));
   }
-}
-
-type Story = {
-  kind: NonNullable<TrailEntry['kind']>;
-  iter: number | null;
-  parentIter: number | null;
-  fromIter: number | null;
-  toIter: number | null;
-  theme: Theme | null;
-  step: string;
-  /** First word of the trigger: the rule that fired. */
-  by: string;
-};
-
-const isStep = (kind: Story['kind']): boolean => kind === 'tune' || kind === 'recover' || kind === 'undo';
-
-function readStory(entry: TrailEntry): Story | null {
-  if (entry.kind === null) return null;
-  const iterOf = (key: string): number | null => parseIter(trailer(entry.trailers, key) ?? '') ?? null;
-  const theme = trailer(entry.trailers, 'Theme') ?? '';
-  return {
-    kind: entry.kind,
-    iter: iterOf('Iter'),
-    parentIter: iterOf('Parent-Iter'),
-    fromIter: iterOf('From-Iter'),
-    toIter: iterOf('To-Iter'),
-    theme: isTheme(theme) ? theme : null,
-    step: trailer(entry.trailers, 'Step') ?? '',
-    by: (trailer(entry.trailers, 'Trigger') ?? '').split(' ')[0]!,
-  };
 }
 
 function applyStory(fold: Fold, entry: TrailEntry, story: Story): void {
@@ -334,17 +305,4 @@ function incomplete(memory: TuningMemory, reason: string): void {
 
 function snapshot({ rungs, trial, recoverWaitMs }: TuningMemory): Snapshot {
   return structuredClone({ rungs, trial, recoverWaitMs });
-}
-
-const THEMES: readonly Theme[] = ['spread-offset', 'reprice', 'post-only', 'inventory', 'toxicity', 'breaker'];
-
-function isTheme(text: string): text is Theme {
-  return (THEMES as readonly string[]).includes(text);
-}
-
-/** ISO 8601 in UTC to Unix seconds; null when it is none. */
-function parseUtc(text: string): number | null {
-  if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$/.test(text)) return null;
-  const ms = Date.parse(text);
-  return Number.isNaN(ms) ? null : ms / 1000;
 }

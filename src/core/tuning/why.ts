@@ -1,5 +1,5 @@
 import { LIMIT_NAMES, type LimitReading, limitThreshold } from '../health/limits.ts';
-import { LIMIT_LOOKS } from '../health/observe.ts';
+import { LIMIT_LOOKS } from '../health/look.ts';
 import type { RunState } from '../health/run.ts';
 import { signalStats } from '../health/signal.ts';
 import type { LimitName, SignalName } from '../spec/types.ts';

@@ -49,7 +49,8 @@ function ourEngine(base: Readonly<Record<string, string>>, policy: Policy): Engi
       const parkS = decision.kind === 'park' ? decision.forMs / 1000 : 0;
       const alarm =
         decision.kind === 'park' || decision.kind === 'undo' || (decision.kind === 'tune' && decision.urgent);
-      const what = 'step' in decision ? decision.step : decision.kind;
+      const { by, n } = decision.trigger;
+      const what = `${'step' in decision ? decision.step : `${decision.kind} ${parkS / 3600} h`} (${by} n=${n})`;
       commit(loop, decision, decision.at + parkS);
       return { values: valuesOf(loop, currentIter(loop))!, parkS, alarm, what };
     },

@@ -1,64 +1,28 @@
+import { parseSpecs } from '../../../src/core/spec/parse.ts';
 import type { HealthPolicy, TuningPolicy } from '../../../src/core/spec/types.ts';
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
+const FLEET = 'apiVersion: mmfleet/v1\nkind: Fleet\nmetadata: { name: test }\nspec: { git: { remote: origin } }\n';
+const INSTANCE = `apiVersion: mmfleet/v1
+kind: Instance
+metadata: { name: sol }
+spec:
+  market: SOL-USD
+  account: main
+  baseEnv: env/sol/.env.sol
+  secrets: []
+  runtime: { process: { command: [bot], cwd: .. } }
+  venue: { journal: {} }
+`;
 
-/** The documented defaults. */
-export const HEALTH: HealthPolicy = {
-  cooldownMs: 30 * MINUTE,
-  signals: {
-    burst: signal('netMarkout5sBps', -0.5, 60, 60, 0.99, 3),
-    fast: signal('netMarkout5sBps', -0.5, 200, 150, null, 10),
-    slow: signal('netMarkout60sBps', 0, 400, 100, 0.95, 3),
-    alert: { ...signal('netMarkout5sBps', -0.5, 30, 30, 0.95, 3), activeForMs: 12 * HOUR },
-  },
-  limits: {
-    realizedPnlUsd: { lastFills: 100, min: 0, action: 'report' },
-    markout5sBps: { lastFills: 200, min: -0.5, action: 'report' },
-    fillCount: { min: 1, overMs: 4 * HOUR, action: 'report' },
-    fillRatio: { min: 0.005, minPlacements: 500, action: 'report' },
-    cancelRatio: { max: 0.995, minPlacements: 500, action: 'tune' },
-    postOnlyRejectRatio: { max: 0.05, minPlacements: 200, action: 'tune' },
-    failureRatio: { max: 0.1, minPlacements: 200, action: 'tune' },
-    fillsPerHour: { min: 10, overMs: 4 * HOUR, action: 'tune' },
-    positionShare: { max: 0.7, shareOfTime: 0.5, overMs: 4 * HOUR, action: 'tune' },
-    drawdownUsd: { max: null, action: 'stop' },
-    dataAge: { maxMs: 3 * MINUTE, action: 'report' },
-  },
-  cheapMoment: { maxPositionShare: 0.1, waitMs: 30 * MINUTE },
-};
+/** The product's own defaults: what a spec without a word about health and tuning means. */
+const { instances, problems } = parseSpecs([
+  { path: 'fleet/fleet.yaml', text: FLEET },
+  { path: 'fleet/sol.yaml', text: INSTANCE },
+]);
+if (instances[0] === undefined) throw new Error(problems.map((problem) => problem.message).join('\n'));
 
-export const TUNING: TuningPolicy = {
-  themes: ['spread-offset', 'reprice', 'post-only', 'inventory', 'toxicity', 'breaker'],
-  bounds: {},
-  ladder: [1.5, 2],
-  maxChangesPerDay: 2,
-  hygieneChangesPerDay: 1,
-  park: {
-    forMs: 4 * HOUR,
-    multiplier: 2,
-    maxMs: 24 * HOUR,
-    withinMs: 48 * HOUR,
-    reparkWithinMs: 48 * HOUR,
-    reparkCountMs: 72 * HOUR,
-  },
-  trendStep: false,
-  recover: { provenAfterMs: 6 * HOUR, quietForMs: 6 * HOUR, probationMs: 12 * HOUR, backoff: 2, maxWaitMs: 96 * HOUR },
-  forgetAfterMs: 72 * HOUR,
-  verdictWithinMs: 24 * HOUR,
-  keys: {},
-};
-
-function signal(
-  metric: HealthPolicy['signals']['burst']['metric'],
-  limit: number,
-  windowFills: number,
-  minFills: number,
-  confidence: 0.95 | 0.99 | null,
-  consecutive: number,
-): HealthPolicy['signals']['burst'] {
-  return { metric, limit, windowFills, minFills, confidence, consecutive, activeForMs: null };
-}
+export const HEALTH: HealthPolicy = instances[0].health;
+export const TUNING: TuningPolicy = instances[0].tuning;
 
 /** A base env in the mode in which every seed key of the spread theme acts. */
 export const BASE: Readonly<Record<string, string>> = {
