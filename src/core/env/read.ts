@@ -42,18 +42,26 @@ const GRAMMAR = {
   endOfLine: new RegExp(`[${BLANK}]*(?:\\r\\n|\\n|\\r|$)`, 'y'),
   restOfLine: /[^\r\n]*(?:\r|\n|\r\n)?/y,
 };
-const INLINE_COMMENT = new RegExp(`[${S}]+#.*`, 's');
-const TRAILING_WHITESPACE = new RegExp(`[${S}]+$`);
+// Looked for from the first blank of a run only: a megabyte of blanks must not be tried from each of them.
+const INLINE_COMMENT = new RegExp(`(?<![${S}])[${S}]+#.*`, 's');
+const TRAILING_WHITESPACE = new RegExp(`(?<![${S}])[${S}]+$`);
+/** Characters of an env file that are read; a larger one is a mistake, whatever it says. */
+const MAX_CHARS = 1_000_000;
+/** Characters of all values together after `${...}`: references to references double with each line. */
+const MAX_EXPANDED_CHARS = 4_000_000;
 const ESCAPES: Record<string, string> = { a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };
 
 /** Reads env text; `file` names it in problems. Values never appear in problems. */
 export function parseEnv(text: string, file: string): EnvFile {
+  if (text.length > MAX_CHARS) return { entries: [], values: {}, problems: [tooLarge(file, text.length)] };
   const lineOf = lineCounter(text);
   const problems: Problem[] = [];
   const entries: EnvEntry[] = [];
   // Interpolation looks only at what stood before, by the name as written.
   const seen = new Map<string, string | null>();
   if (text.startsWith('\ufeff')) problems.push(byteOrderMark(file));
+  problems.push(...strangeCharacters(text, file));
+  let expanded = 0;
   for (const statement of statements(text)) {
     const at = lineOf(statement.start);
     if (statement.kind === 'bad') {
@@ -64,9 +72,14 @@ export function parseEnv(text: string, file: string): EnvFile {
     const value =
       statement.value === null
         ? null
-        : interpolate(statement.value, seen, (name) => {
+        : interpolate(statement.value, seen, MAX_EXPANDED_CHARS - expanded, (name) => {
             problems.push({ ...unknownReference(statement.name, name), file, ...at });
           });
+    if (value === TOO_LONG) {
+      problems.push({ ...tooLong(), file, ...at });
+      break;
+    }
+    expanded += value?.length ?? 0;
     seen.set(statement.name, value);
     entries.push({
       key: canonicalKey(statement.name),
@@ -164,12 +177,52 @@ function readValue(
   return { value, length: value.length };
 }
 
-function interpolate(value: string, seen: Map<string, string | null>, onUnknown: (name: string) => void): string {
-  return value.replace(/\$\{([^}:]*)(?::-([^}]*))?\}/g, (_all, name: string, fallback: string | undefined) => {
-    if (seen.has(name)) return seen.get(name) ?? '';
-    if (fallback === undefined) onUnknown(name);
-    return fallback ?? '';
-  });
+const TOO_LONG = Symbol('too long');
+
+function interpolate(
+  value: string,
+  seen: Map<string, string | null>,
+  room: number,
+  onUnknown: (name: string) => void,
+): string | typeof TOO_LONG {
+  const parts: string[] = [];
+  let length = value.length;
+  let copied = 0;
+  for (const { start, end, name, fallback } of references(value)) {
+    if (!seen.has(name) && fallback === undefined) onUnknown(name);
+    const text = seen.has(name) ? (seen.get(name) ?? '') : (fallback ?? '');
+    length += text.length - (end - start);
+    if (length > room) return TOO_LONG;
+    parts.push(value.slice(copied, start), text);
+    copied = end;
+  }
+  if (length > room) return TOO_LONG;
+  return parts.join('') + value.slice(copied);
+}
+
+type Reference = { start: number; end: number; name: string; fallback: string | undefined };
+
+/** `${NAME}` and `${NAME:-fallback}`. By hand: a pattern would look from each of many `${` to the same far end. */
+function* references(value: string): Generator<Reference> {
+  const stops = /[}:]/g;
+  let stop = -1;
+  let at = value.indexOf('${');
+  while (at >= 0) {
+    if (stop < at + 2) {
+      stops.lastIndex = at + 2;
+      stop = stops.exec(value)?.index ?? value.length;
+    }
+    if (stop === value.length) return;
+    const withFallback = value.startsWith(':-', stop);
+    const close = value[stop] === '}' ? stop : withFallback ? value.indexOf('}', stop + 2) : -1;
+    if (withFallback && close < 0) return;
+    if (close >= 0) {
+      const fallback = withFallback ? value.slice(stop + 2, close) : undefined;
+      yield { start: at, end: close + 1, name: value.slice(at + 2, stop), fallback };
+      at = close - 1;
+    }
+    at = value.indexOf('${', at + 2);
+  }
 }
 
 /** Offset -> 1-based line and column; asked in ascending order. */
@@ -231,5 +284,45 @@ function byteOrderMark(file: string): Problem {
     file,
     line: 1,
     column: 1,
+  };
+}
+
+/** NUL ends a text for the system, and a byte that is no UTF-8 makes the bot refuse the whole file. */
+function strangeCharacters(text: string, file: string): Problem[] {
+  const found = /[\0\ufffd]/.exec(text);
+  if (found === null) return [];
+  const before = text.slice(0, found.index).split(/\r\n|\n|\r/);
+  const what = found[0] === '\0' ? 'a NUL character' : 'bytes that are not UTF-8';
+  return [
+    {
+      code: 'env-encoding',
+      message: `found ${what}, want UTF-8 text: the bot would refuse to start`,
+      hint: 'save it as UTF-8',
+      retry: 'stalled',
+      file,
+      line: before.length,
+      column: before.at(-1)!.length + 1,
+    },
+  ];
+}
+
+function tooLarge(file: string, chars: number): Problem {
+  return {
+    code: 'env-too-large',
+    message: `found ${chars} characters, want at most ${MAX_CHARS}`,
+    hint: 'an env file is a few hundred lines of KEY=VALUE',
+    retry: 'stalled',
+    file,
+    line: 1,
+    column: 1,
+  };
+}
+
+function tooLong(): Omit<Problem, 'file'> {
+  return {
+    code: 'env-too-large',
+    message: `the values have more than ${MAX_EXPANDED_CHARS} characters once their references are replaced`,
+    hint: 'write the values out',
+    retry: 'stalled',
   };
 }
