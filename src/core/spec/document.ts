@@ -27,11 +27,20 @@ export type SpecDocument = {
 /** A spec file of a million bytes is a mistake, whatever it says. */
 const MAX_BYTES = 1_000_000;
 const MAX_ALIASES = 100;
+/** What is shown of a source line; the rest of it helps nobody. */
+const MAX_SHOWN_CHARS = 400;
 
 /** Every non-empty document of a file, or why it has none. A broken document does not hide the others of its file. */
 export function readDocuments(file: string, text: string): { documents: SpecDocument[]; problems: Problem[] } {
   if (text.length > MAX_BYTES)
     return broken(file, 'spec-too-large', `found ${text.length} characters, want at most ${MAX_BYTES}`);
+  const strange = /[\0\ufffd]/.exec(text);
+  if (strange !== null) {
+    const what = strange[0] === '\0' ? 'a NUL character' : 'bytes that are not UTF-8';
+    const before = text.slice(0, strange.index).split(/\r\n|\n|\r/);
+    const problem = notReadable(file, 'spec-encoding', `found ${what}, want UTF-8 text`);
+    return { documents: [], problems: [{ ...problem, line: before.length, column: before.at(-1)!.length + 1 }] };
+  }
   const lines = new LineCounter();
   let parsed: Document.Parsed[];
   try {
@@ -43,13 +52,16 @@ export function readDocuments(file: string, text: string): { documents: SpecDocu
   const sources = text.split(/\r\n|\n|\r/);
   const place = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
-    const source = sources[line - 1];
+    const source = sources[line - 1]?.slice(0, MAX_SHOWN_CHARS);
     return { file, line, column: col, ...(source === undefined ? {} : { sourceLine: withoutSecrets(source) }) };
   };
   const documents: SpecDocument[] = [];
   const problems: Problem[] = [];
   for (const document of parsed) {
     const errors = document.errors.map((error): Problem => ({ ...yamlProblem(error.code), ...place(error.pos[0]) }));
+    if (errors.length === 0 && isTooDeep(document.contents)) {
+      errors.push({ ...notReadable(file, 'spec-yaml', `found more than ${MAX_DEPTH} levels`), ...place(0) });
+    }
     if (errors.length === 0) errors.push(...strangeKeys(document, place));
     const value = errors.length > 0 ? undefined : plainValue(document);
     if (value === TOO_MANY_ALIASES) {
@@ -66,6 +78,22 @@ export function readDocuments(file: string, text: string): { documents: SpecDocu
     documents.push({ file, value, locate: (path, part) => locate(document, path, part, place) });
   }
   return { documents, problems };
+}
+
+/** Levels of a spec; far more than any field has. */
+const MAX_DEPTH = 64;
+
+/** Level by level, because whatever goes down by calling itself ends with the stack. */
+function isTooDeep(root: unknown): boolean {
+  let level = [root];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > MAX_DEPTH) return true;
+    level = level.flatMap((node): unknown[] => {
+      if (isSeq(node)) return node.items;
+      return isMap(node) ? node.items.flatMap((pair) => [pair.key, pair.value]) : [];
+    });
+  }
+  return false;
 }
 
 const TOO_MANY_ALIASES = Symbol('too many aliases');
@@ -139,7 +167,11 @@ export function looksSecret(name: string): boolean {
 }
 
 function broken(file: string, code: string, message: string): { documents: SpecDocument[]; problems: Problem[] } {
-  return { documents: [], problems: [{ code, message, retry: 'stalled', file, line: 1, column: 1 }] };
+  return { documents: [], problems: [notReadable(file, code, message)] };
+}
+
+function notReadable(file: string, code: string, message: string): Problem {
+  return { code, message, retry: 'stalled', file, line: 1, column: 1 };
 }
 
 const YAML_WORDS: Record<string, [message: string, hint: string]> = {
