@@ -2,7 +2,7 @@
 
 import { parseSeconds } from './text.ts';
 import { splitMessage, trailer } from './trailers.ts';
-import type { TrailEntry } from './types.ts';
+import type { TrailEntry, TrailKind } from './types.ts';
 
 /** The `--format` that `trailParser` reads; git runs with `-z --name-status --no-renames`. */
 export const LOG_FORMAT = '%H%x00%P%x00%an%x00%ae%x00%at%x00%ct%x00%B%x00';
@@ -62,7 +62,11 @@ export function parseLog(text: string, options: { under: string; ourEmail: strin
   return parser.end();
 }
 
-function entryOf(fields: string[], ourEmail: string): TrailEntry {
+/** Steps, judgements and proofs. The other kinds are a person's wish, written by a verb in that person's name. */
+const BY_THE_ENGINE: readonly TrailKind[] = ['tune', 'recover', 'undo', 'park', 'verdict', 'converge', 'rebase'];
+
+/** The seven fields of `LOG_FORMAT` as an entry without files. */
+export function entryOf(fields: string[], ourEmail: string): TrailEntry {
   const [commit = '', parents = '', authorName = '', authorEmail = '', authorTs = '', committerTs = '', text = ''] =
     fields;
   const { subject, body, trailers, kind, name } = splitMessage(text);
@@ -70,6 +74,9 @@ function entryOf(fields: string[], ourEmail: string): TrailEntry {
   const at = trailer(trailers, 'At');
   // A subject that names one instance and a trailer that names another is nobody's: it must not count for either.
   const agrees = kind === null || kind === 'init' || said === undefined || said === name;
+  const ours = authorEmail === ourEmail;
+  // What only the engine decides counts only as its own: a person's commit is a person's, whatever its message says.
+  const counts = agrees && (ours || kind === null || !BY_THE_ENGINE.includes(kind));
   return {
     commit,
     parents: parents === '' ? [] : parents.split(' '),
@@ -79,11 +86,11 @@ function entryOf(fields: string[], ourEmail: string): TrailEntry {
     committerTs: Number(committerTs),
     subject,
     body,
-    kind: agrees ? kind : null,
-    instance: kind === null || kind === 'init' || !agrees ? null : name,
+    kind: counts ? kind : null,
+    instance: kind === null || kind === 'init' || !counts ? null : name,
     trailers,
     at: (at === undefined ? undefined : parseSeconds(at)) ?? Number(committerTs),
-    ours: authorEmail === ourEmail,
+    ours,
     files: [],
   };
 }
