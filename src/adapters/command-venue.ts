@@ -18,7 +18,7 @@ type Options = {
 type Answer = Record<string, unknown>;
 
 const NO_REFERENCE: VenueReference = { bid: null, ask: null, sizeStep: null, minSize: null, tick: null };
-const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$/;
+const DECIMAL = /^[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,2})?$/;
 
 /** One market through the operator's commands; anything but a well-formed answer about this market is unknown. */
 export function createCommandVenue(options: Options): VenuePort {

@@ -12,6 +12,9 @@ export type JournalEvidence = {
   lastPosition: string | null;
 };
 
+/** A line may claim any number; one order is as bad as a thousand. */
+const MOST_ORDERS = 1000;
+
 /** Reads through `evidence`, called anew for each read; it cannot cancel, close or quote a price. */
 export function createJournalVenue(options: {
   market: string;
@@ -34,9 +37,9 @@ export function createJournalVenue(options: {
       const said = cleanEnd(options.evidence());
       if (!said.known) return said;
       const count = said.value.activeOrders;
-      if (count === null) return unknown('run_end reports no order count');
+      if (count === null || count < 0) return unknown('run_end reports no order count');
       // Their details are not known; that they are there is.
-      const orders = Array.from({ length: count }, (_, i) => ({
+      const orders = Array.from({ length: Math.min(count, MOST_ORDERS) }, (_, i) => ({
         id: `journal-${i + 1}`,
         side: 'buy' as const,
         price: '0',
