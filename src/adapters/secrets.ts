@@ -25,11 +25,13 @@ export async function readSecrets(
 
 /**
  * The names of the keys, sorted, without running anything: a command stands for its keys as `command:ARGUMENTS`, and a
- * name taken from the environment is given whether or not it is set. A file is read under the same rules as its values.
+ * name taken from the environment is given whether or not it is set. A file is read under the same rules as its values;
+ * `onValues` gets what stood there, for hiding it.
  */
 export function readSecretNames(
   sources: readonly SecretSource[],
   repoRoot: string,
+  onValues: (values: string[]) => void = () => undefined,
 ): { ok: true; names: string[] } | { ok: false; problem: Problem } {
   const names = new Set<string>();
   for (const source of sources) {
@@ -38,6 +40,7 @@ export function readSecretNames(
     else {
       const read = readEnvFile(source.path, repoRoot);
       if (!read.ok) return read;
+      onValues(Object.values(read.value));
       for (const name of Object.keys(read.value)) names.add(name);
     }
   }

@@ -30,8 +30,12 @@ function end(code: number): void {
   setTimeout(() => process.exit(), GRACE_MS).unref();
 }
 
-main(process.argv.slice(2)).then(end, async (error: unknown) => {
+/** Node's own report of an error would print its text, which may hold anything. */
+async function tell(error: unknown): Promise<void> {
   const { describeBug } = await import('./bug.ts');
-  process.stderr.write(describeBug(error));
+  processIo().err(describeBug(error));
   end(EXIT.internal);
-});
+}
+
+process.on('uncaughtException', (error) => void tell(error).finally(() => process.exit(EXIT.internal)));
+main(process.argv.slice(2)).then(end, tell);

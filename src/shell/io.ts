@@ -1,3 +1,5 @@
+import { shown } from './hidden.ts';
+
 /** Where a command writes: results to `out`, progress and diagnostics to `err`. */
 export type Io = {
   out(text: string): void;
@@ -15,15 +17,25 @@ export function processIo(): Io {
   const outTTY = process.stdout.isTTY === true;
   const forced = env['FORCE_COLOR'] !== undefined && env['FORCE_COLOR'] !== '' && env['FORCE_COLOR'] !== '0';
   const refused = env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '';
+  const errTTY = process.stderr.isTTY === true;
+  const color = !refused && (forced || outTTY);
   return {
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
+    out: (text) => void process.stdout.write(screen(text, outTTY, color)),
+    err: (text) => void process.stderr.write(screen(text, errTTY, color)),
     outTTY,
-    errTTY: process.stderr.isTTY === true,
-    color: !refused && (forced || outTTY),
+    errTTY,
+    color,
     columns: process.stdout.columns ?? 120,
   };
 }
+
+/** Only at its very beginning may a text of ours redraw the screen or the line; whatever it carries may not. */
+function screen(text: string, tty: boolean, color: boolean): string {
+  const redraw = tty ? (REDRAWS.find((code) => text.startsWith(code)) ?? '') : '';
+  return redraw + shown(text.slice(redraw.length), color);
+}
+
+const REDRAWS = ['\u001b[H\u001b[2J', '\r\u001b[K', '\r'];
 
 export type Paint = (style: 'bold' | 'dim' | 'red' | 'yellow' | 'green', text: string) => string;
 

@@ -15,6 +15,7 @@ import type { Instance, SecretSource } from '../core/spec/types.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
 import { type Desired, type DesiredInstance, FLEET_FOLDER, readDesired, type TreeFile } from './desired.ts';
 import { type FleetGit, fleetGit } from './fleet-git.ts';
+import { hide } from './hidden.ts';
 import { type JournalReader, Journals } from './journals.ts';
 import { type LocalState, localState } from './local-state.ts';
 import { openVenue } from './venues.ts';
@@ -76,8 +77,16 @@ export async function openOps(dir: string, options: { host?: string | undefined 
     local: localState({ gitDir: repo.gitDir, stateDir }),
     journals,
     secrets: {
-      read: (sources) => readSecrets(sources, repo.root),
-      names: (sources) => readSecretNames(sources, repo.root),
+      read: async (sources) => {
+        const read = await readSecrets(sources, repo.root);
+        if (read.ok) hide(Object.values(read.value));
+        return read;
+      },
+      names: (sources) => {
+        for (const source of sources)
+          if (source.kind === 'fromEnv') hide(source.names.map((name) => process.env[name] ?? ''));
+        return readSecretNames(sources, repo.root, hide);
+      },
     },
     venueOf: (instance, secrets, killed) =>
       openVenue({ root: repo.root, clock: systemClock, journals }, instance, secrets, killed),

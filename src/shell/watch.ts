@@ -6,6 +6,7 @@ import { watchFolders } from '../adapters/watcher.ts';
 import { select, usage } from './commands/common.ts';
 import type { WatchOptions } from './commands/options.ts';
 import { EXIT } from './exit.ts';
+import { shown } from './hidden.ts';
 import type { Ops } from './ops.ts';
 import { type PassReport, pass } from './reconcile.ts';
 import { planSummary } from './render/plan.ts';
@@ -101,6 +102,7 @@ export async function runWatch(ops: Ops, names: string[], options: WatchOptions)
 /** JSON lines on stderr; anything that looks like a secret is cut out, whoever logs it. */
 export function daemonLog(): pino.Logger {
   const paths = ['secrets', 'env', '*.secrets', '*.env', 'apiKey', '*.apiKey', 'privateKey', '*.privateKey'];
+  const stderr = pino.destination({ dest: 2, sync: true });
   return pino(
     {
       level: process.env['MMFLEET_LOG'] ?? 'info',
@@ -109,7 +111,7 @@ export function daemonLog(): pino.Logger {
       redact: { paths, censor: '(secret)' },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
-    pino.destination({ dest: 2, sync: true }),
+    { write: (line) => void stderr.write(`${shown(line.trimEnd(), false)}\n`) },
   );
 }
 

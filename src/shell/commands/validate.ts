@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { readSecretNames } from '../../adapters/secrets.ts';
 import { formatProblem, type Problem } from '../../core/problem.ts';
 import type { Desired } from '../desired.ts';
 import { EXIT } from '../exit.ts';
-import { openOps } from '../ops.ts';
+import { type Ops, openOps } from '../ops.ts';
 import { fail } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
@@ -19,7 +18,7 @@ export async function runValidate(options: CommonOptions): Promise<number> {
   const { root } = opened.value.repo;
   const problems = [
     ...desired.problems,
-    ...secretProblems(desired, root),
+    ...secretProblems(desired, opened.value),
     ...journalWarnings(desired, root),
     ...fleetProblem(desired),
   ];
@@ -53,10 +52,10 @@ export async function runValidate(options: CommonOptions): Promise<number> {
 }
 
 /** Names of keys only: whether each source is there and private, without keeping a value. */
-function secretProblems(desired: Desired, root: string): Problem[] {
+function secretProblems(desired: Desired, ops: Ops): Problem[] {
   return desired.instances.flatMap(({ name, spec }) => {
     if (spec === null) return [];
-    const names = readSecretNames(spec.secrets, root);
+    const names = ops.secrets.names(spec.secrets);
     return names.ok ? [] : [{ ...names.problem, instance: name }];
   });
 }
