@@ -37,7 +37,8 @@ export function localState({ gitDir, stateDir }: { gitDir: string; stateDir: str
     appendReceipt: (receipt) => appendReceipt(stateDir, receipt),
     async restarts(name) {
       try {
-        return { ...NO_RESTARTS, ...(JSON.parse(await readText(restartsPath(name))) as RestartState) };
+        const value: unknown = JSON.parse(await readText(restartsPath(name)));
+        return isRestartState(value) ? value : NO_RESTARTS;
       } catch {
         return NO_RESTARTS; // absent or damaged: only the count starts anew
       }
@@ -47,6 +48,13 @@ export function localState({ gitDir, stateDir }: { gitDir: string; stateDir: str
       await writeFile(restartsPath(name), JSON.stringify(state));
     },
   };
+}
+
+function isRestartState(value: unknown): value is RestartState {
+  if (typeof value !== 'object' || value === null) return false;
+  const { restarts, lastStartMs, exitedMs } = value as Record<string, unknown>;
+  const isTime = (time: unknown) => time === null || (Number.isSafeInteger(time) && Number(time) >= 0);
+  return Number.isSafeInteger(restarts) && Number(restarts) >= 0 && isTime(lastStartMs) && isTime(exitedMs);
 }
 
 async function readText(path: string): Promise<string> {
