@@ -56,7 +56,9 @@ export function decide(input: DecideInput): Decided {
   if (run === null || run.startTs === null) return withoutRun(input);
   const { values, baseValues, iter, iterValues } = input;
   const context: TuningContext = { memory, run, health, tuning, values, baseValues, currentIter: iter, iterValues };
-  const readings = LIMIT_NAMES.map((name) => readLimit(run, name, input.dataAgeMs ?? null));
+  // A run that has written its end is complete: silence after it is no lack of data.
+  const dataAgeMs = run.endReason === null ? (input.dataAgeMs ?? null) : null;
+  const readings = LIMIT_NAMES.map((name) => readLimit(run, name, dataAgeMs));
   const settled = settledRun(memory, run);
   const hygiene: HygieneState = settled ? { state: 'none' } : hygieneState(context);
   const log = settled ? [] : decisionLog(context, hygiene);

@@ -23,6 +23,20 @@ export function runStart(ts: number, config: Record<string, unknown> = { max_pos
   };
 }
 
+export function runEnd(ts: number): JournalEvent {
+  const flatten = {
+    positionBefore: '0',
+    positionAfter: '0',
+    enabled: true,
+    attempted: true,
+    submitted: false,
+    attempts: 0,
+    reason: 'already_flat',
+    activeOrders: 0,
+  };
+  return { ...common(ts), type: 'run_end', reason: 'shutdown', stats: {}, flatten };
+}
+
 export function heartbeat(ts: number, position = '0'): JournalEvent {
   return { ...common(ts), position, type: 'heartbeat', activeOrders: 4 };
 }

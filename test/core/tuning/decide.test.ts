@@ -5,7 +5,7 @@ import type { HealthPolicy, TuningPolicy } from '../../../src/core/spec/types.ts
 import { rebuildMemory } from '../../../src/core/tuning/memory.ts';
 import type { TuningDecision } from '../../../src/core/tuning/types.ts';
 import { BASE, HEALTH, TUNING } from '../health/policy.ts';
-import { fill, heartbeat, quiet, runStart, START, snapshot } from '../health/script.ts';
+import { fill, heartbeat, quiet, runEnd, runStart, START, snapshot } from '../health/script.ts';
 import { ask, BASE_ENV, commit, currentIter, feed, type Loop, newLoop, revert, valuesOf } from './loop.ts';
 
 const LOSING = { fillsPerMinute: 4, markoutBps: (minute: number) => -3 - (minute % 3) * 0.2, position: '0' };
@@ -470,6 +470,13 @@ test.each([
     loop.memory = { ...loop.memory, complete: false, incompleteReason: 'iter003 was added without its story' };
   expect(ask(loop, more).decision).toMatchObject({ kind: 'none', reason });
   if (health === 'stale') expect(ask(loop, more).health).toBe('stale');
+});
+
+test('a run that has written its end is complete: its alarm is answered however long ago that was', () => {
+  const loop = loopWith();
+  const end = live(loop, START, 60, LOSING);
+  feed(loop, [runEnd(end)]);
+  expectKind(ask(loop, { dataAgeMs: 5 * HOUR * 1000 }).decision, 'tune');
 });
 
 test('a gap: nothing until a whole window without one', () => {
