@@ -35,7 +35,7 @@ export async function listTree(
 }
 
 /** Texts of blobs by id, in one process; a missing blob is a problem. */
-export async function readBlobs(repo: Repo, blobs: string[]): Promise<Result<Map<string, string>>> {
+export async function readBlobs(repo: Pick<Repo, 'root'>, blobs: string[]): Promise<Result<Map<string, string>>> {
   const texts = new Map<string, string>();
   if (blobs.length === 0) return ok(texts);
   const run = { cwd: repo.root, args: ['cat-file', '--batch'], input: `${blobs.join('\n')}\n` };

@@ -171,6 +171,12 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     (c) => timeout(reason(json(c))),
   );
   add(
+    'audit <verify> [instances...]',
+    'audit verify: every iteration ever committed against the rules of its time, from git alone; exit 8 on a violation',
+    async (n, o) => (await import('./commands/audit.ts')).runAudit(n, o),
+    json,
+  );
+  add(
     'demo',
     'the embedded demo fleet: three simulated bots, the real loop',
     async (_, o) => (await import('./commands/demo.ts')).runDemoCommand(o),
