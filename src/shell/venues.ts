@@ -1,4 +1,5 @@
 /** The venue driver an instance's spec names. */
+import { createCcxtVenue } from '../adapters/ccxt-venue.ts';
 import { createCommandVenue } from '../adapters/command-venue.ts';
 import { createJournalVenue } from '../adapters/journal-venue.ts';
 import { createSimVenue } from '../adapters/sim-venue.ts';
@@ -38,14 +39,11 @@ export function openVenue(
           timeoutMs: driver.timeoutMs,
         }),
       );
-    case 'ccxt':
-      return fail({
-        code: 'venue-not-available',
-        message: `${instance.name}: the ccxt venue is not part of this version`,
-        hint: 'use venue.command',
-        retry: 'stalled',
-        instance: instance.name,
-      });
+    case 'ccxt': {
+      const environment = instance.env?.values['MM_ENVIRONMENT'];
+      const opened = createCcxtVenue({ driver, market: spec.market, secrets, environment, clock });
+      return opened.ok ? opened : fail({ ...opened.problem, instance: instance.name });
+    }
     default:
       return unreachable(driver);
   }

@@ -139,6 +139,10 @@ function buildDriver(venue: Fields, file: string): VenueDriver {
       exchange: ccxt.text('exchange'),
       apiKey: ccxt.text('apiKey'),
       privateKey: ccxt.text('privateKey'),
+      vaultId: ccxt.text('vaultId'),
+      publicKey: ccxt.text('publicKey'),
+      url: ccxt.has('url') ? ccxt.text('url') : null,
+      timeoutMs: ccxt.ms('timeout'),
     };
   }
   if (venue.has('command')) {

@@ -103,7 +103,19 @@ export type VenueDriver =
       url: string;
       timeoutMs: number;
     }
-  | { kind: 'ccxt'; exchange: string; apiKey: string; privateKey: string };
+  | {
+      kind: 'ccxt';
+      /** ccxt id. */
+      exchange: string;
+      /** Names of secret keys, not their values. */
+      apiKey: string;
+      privateKey: string;
+      vaultId: string;
+      publicKey: string;
+      /** A loopback venue in place of the exchange; null = the exchange. */
+      url: string | null;
+      timeoutMs: number;
+    };
 
 export type Venue = {
   driver: VenueDriver;
