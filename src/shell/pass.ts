@@ -27,6 +27,8 @@ export type PassOptions = {
   force?: 'restart' | 'flatten' | null;
 };
 
+export type RemoteState = 'ok' | 'none' | 'away';
+
 /** Everything a pass knows before it acts. */
 export type Look = {
   desired: Desired;
@@ -36,6 +38,8 @@ export type Look = {
   situations: Situation[];
   planned: Planned[];
   git: GitState;
+  /** Whether the remote answered; `none`: there is none, or it was not asked. */
+  remote: RemoteState;
   /** Diagnostics that do not stop the pass: the remote is away, a leftover was recomputed. */
   notes: Problem[];
 };
@@ -43,7 +47,7 @@ export type Look = {
 /** Reads git (fetch + fast-forward), the tree at HEAD, the world, and plans. Problems end the pass before any effect. */
 export async function look(
   ops: Ops,
-  options: PassOptions & { fetch: boolean; worktree?: boolean },
+  options: PassOptions & { fetch: boolean; worktree?: boolean; remote?: RemoteState },
 ): Promise<Result<Look>> {
   const branch = await ops.git.branch();
   if (!branch.ok) return branch;
@@ -51,7 +55,7 @@ export async function look(
   if (!first.ok) return first;
   if (first.value.fleet === null) return fail(noFleet(first.value));
   const notes: Problem[] = [];
-  let remote: 'ok' | 'none' | 'away' = 'none';
+  let remote = options.remote ?? 'none';
   if (options.fetch) {
     const { git } = first.value.fleet;
     const synced = await ops.git.sync({ remote: git.remote, branch: git.branch, ourEmail: git.author.email });
@@ -69,7 +73,7 @@ async function lookAt(
   ops: Ops,
   desired: Desired,
   fleet: Fleet,
-  remote: 'ok' | 'none' | 'away',
+  remote: RemoteState,
   notes: Problem[],
   options: PassOptions,
 ): Promise<Result<Look>> {
@@ -95,7 +99,7 @@ async function lookAt(
       instance.env === null ? null : ops.journals.edgesOf(instance, envName(instance.env.basePath, iter)),
     oldBases: await oldBases(ops, desired, trail.value),
   };
-  return ok({ desired, fleet, observed, trail: trail.value, git, notes, ...planAll(context, fleet, options) });
+  return ok({ desired, fleet, observed, trail: trail.value, git, remote, notes, ...planAll(context, fleet, options) });
 }
 
 /** Plans every instance; those not selected are shown as they are, without an effect. */

@@ -71,7 +71,10 @@ export async function reconcileOnce(ops: Ops, options: RunOptions): Promise<Once
   }
   const last = passes.at(-1);
   const settled = last?.look ?? null;
-  const final = settled !== null && isWorking(settled.planned) ? await look(ops, { ...options, fetch: false }) : null;
+  const final =
+    settled !== null && isWorking(settled.planned)
+      ? await look(ops, { ...options, fetch: false, remote: settled.remote })
+      : null;
   const shown = final?.ok === true ? final.value : settled;
   const problems = passes.flatMap((p) => p.problems);
   return { passes, last: shown, problems, exit: exitOf(passes, shown, problems, options.only) };
