@@ -1,4 +1,5 @@
 /** What each instance's journal says, folded as it grows. Cached in `.mmfleet/cache`; the cache may vanish at any moment. */
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type CursorState, JournalCursor, JournalFolders } from '../adapters/journal-cursor.ts';
@@ -171,7 +172,8 @@ export class Journals {
       };
       mkdirSync(this.#cacheDir, { recursive: true, mode: 0o700 });
       const path = join(this.#cacheDir, `${name}.json`);
-      writeFileSync(`${path}.${process.pid}.tmp`, JSON.stringify(stored), { mode: 0o600 });
+      const text = JSON.stringify(stored);
+      writeFileSync(`${path}.${process.pid}.tmp`, `${digestOf(text)}\n${text}`, { mode: 0o600 });
       renameSync(`${path}.${process.pid}.tmp`, path);
       entry.changed = false;
     }
@@ -201,7 +203,10 @@ export class Journals {
     key: string,
   ): Entry | null {
     try {
-      const stored = JSON.parse(readFileSync(join(this.#cacheDir, `${instance.name}.json`), 'utf8')) as Stored;
+      const [digest, text = ''] = readFileSync(join(this.#cacheDir, `${instance.name}.json`), 'utf8').split('\n', 2);
+      // What is not what was written could be a state that no journal leads to: nothing may be decided from it.
+      if (digest !== digestOf(text)) return null;
+      const stored = JSON.parse(text) as Stored;
       if (stored.key !== key) return null;
       const run = loadRun(stored.run, { health: spec.health, maxPositionBase: capOf(instance) });
       if (run === null) return null;
@@ -222,6 +227,8 @@ export class Journals {
     }
   }
 }
+
+const digestOf = (text: string) => createHash('sha256').update(text).digest('hex');
 
 const emptyRun = (spec: Instance, cap: number | null) => ({
   run: newRunState({ health: spec.health, maxPositionBase: cap }),
