@@ -1,5 +1,5 @@
 /** `fleet/holds.yaml`: latched holds and parks. Machine-owned: comments and unknown fields are not kept. */
-import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify } from 'yaml';
+import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify } from 'yaml';
 import type { Problem } from '../problem.ts';
 import { oneLine } from './text.ts';
 import type { Hold } from './types.ts';
@@ -8,11 +8,17 @@ import { isUtc, utcMs } from './utc.ts';
 /** Every readable entry; each other one is a problem with its place. Empty text: no holds. */
 export function parseHolds(text: string, file: string): { holds: Hold[]; problems: Problem[] } {
   if (text.trim() === '') return { holds: [], problems: [] };
+  if (text.length > MAX_CHARS) return unreadable(file, `found ${text.length} characters, want at most ${MAX_CHARS}`);
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, schema: 'core', uniqueKeys: true });
+  let document: Document.Parsed;
+  try {
+    document = parseDocument(text, { lineCounter: lines, schema: 'core', uniqueKeys: true });
+  } catch {
+    return unreadable(file, 'nested too deep to be read');
+  }
   const problemAt = (offset: number, message: string): Problem => {
     const { line, col } = lines.linePos(offset);
-    const sourceLine = text.split(/\r?\n/)[line - 1] ?? '';
+    const sourceLine = (text.split(/\r?\n/)[line - 1] ?? '').slice(0, 400);
     return { code: 'holds-invalid', message, hint: HINT, file, line, column: col, sourceLine, retry: 'stalled' };
   };
   const broken = document.errors[0];
@@ -69,6 +75,16 @@ export function removeHold(holds: readonly Hold[], instance: string): Hold[] {
 export function activeHold(holds: readonly Hold[], instance: string, nowMs: number): Hold | null {
   const own = sortedHolds(holds.filter((each) => each.instance === instance));
   return own.find((each) => each.kind === 'hold' || each.until === null || utcMs(each.until) > nowMs) ?? null;
+}
+
+/** Thousands of holds; more is a mistake, whatever it says. */
+const MAX_CHARS = 1_000_000;
+
+function unreadable(file: string, message: string): { holds: Hold[]; problems: Problem[] } {
+  return {
+    holds: [],
+    problems: [{ code: 'holds-invalid', message, hint: HINT, file, line: 1, column: 1, retry: 'stalled' }],
+  };
 }
 
 const HINT = 'mmfleet writes this file; restore it from git, lift a hold with mmfleet release';

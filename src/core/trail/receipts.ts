@@ -63,8 +63,11 @@ function isReceipt(value: unknown): value is Receipt {
     textOrNull.every((key) => value[key] === null || typeof value[key] === 'string') &&
     numberOrNull.every((key) => value[key] === null || typeof value[key] === 'number') &&
     typeof value['killed'] === 'boolean' &&
-    Array.isArray(value['reads']) &&
-    Array.isArray(value['orders']) &&
+    isListOf(value['reads'], ['at', 'what', 'value']) &&
+    isListOf(value['orders'], ['clientId', 'side', 'size', 'status', 'filled']) &&
     (value['botSays'] === null || isRecord(value['botSays']))
   );
 }
+
+const isListOf = (value: unknown, texts: string[]) =>
+  Array.isArray(value) && value.every((each) => isRecord(each) && texts.every((key) => typeof each[key] === 'string'));
