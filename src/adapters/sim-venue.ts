@@ -179,11 +179,28 @@ async function call(
       signal: AbortSignal.timeout(options.timeoutMs),
     });
     status = response.status;
-    text = await response.text();
+    const whole = await boundedText(response);
+    if (whole === null) return unknown('more reply than an answer can have');
+    text = whole;
   } catch (error) {
     return unknown(error instanceof Error && error.name === 'TimeoutError' ? 'timed out' : 'not reachable');
   }
   return envelope(status, text);
+}
+
+/** A reply of this many bytes is not an answer. */
+const MAX_REPLY_BYTES = 4 * 1024 * 1024;
+
+/** The body as text; null when it is too long, which is known without holding it. */
+async function boundedText({ body }: Response): Promise<string | null> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of body ?? []) {
+    length += part.length;
+    if (length > MAX_REPLY_BYTES) return null;
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString('utf8');
 }
 
 function envelope(status: number, text: string): Known<Envelope> {
