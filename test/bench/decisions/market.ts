@@ -60,7 +60,7 @@ const REGIMES = [0.6, 0.8, 1, 1, 1.2, 1.9] as const;
 /** Trend episodes and the rests between them, seconds; their strength in root-second volatilities a minute. */
 const TREND_S = [45, 100] as const;
 const REST_S = [100, 300] as const;
-const TREND_STRENGTH = 16;
+const TREND_STRENGTH = 17;
 /** How many more takers come in a trend, and how far they lean the way it goes. */
 const TREND_CROWD = 3;
 const TREND_LEAN = 0.85;

@@ -94,7 +94,7 @@ const NORMAL: Phase = { fromH: 0, uninformed: 1, informed: 1, jump: 1, trend: 0 
 
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'tuned', width: 1, phases: [NORMAL], onsetH: null },
-  { name: 'decent', width: 0.88, phases: [NORMAL], onsetH: null },
+  { name: 'decent', width: 0.92, phases: [NORMAL], onsetH: null },
   { name: 'too tight', width: 0.5, phases: [NORMAL], onsetH: 0 },
   { name: 'trend shift', width: 1, phases: [NORMAL, { ...NORMAL, fromH: 14, trend: 1 }], onsetH: 14 },
   { name: 'too wide', width: 2, phases: [NORMAL], onsetH: null },
