@@ -27,6 +27,8 @@ export type LedgerMarket = {
   ask: string;
   position: Decimal;
   orders: LedgerOrder[];
+  /** Price and quantity of each level, best first; absent = endless at the touch. */
+  depth?: { bids: [price: string, qty: string][]; asks: [price: string, qty: string][] };
   /** Number of the last report taken, by run: a repeated report changes nothing. */
   lastReport: { runId: string; n: number };
   /** What the last bot knew of its market, for the next one. */
@@ -103,11 +105,9 @@ function execute(
   order: { externalId: string; side: 'BUY' | 'SELL'; price: string | null },
   qty: Decimal,
 ): ClientOrder {
-  const touch = new Decimal(order.side === 'BUY' ? market.ask : market.bid);
-  const reaches = order.price === null || (order.side === 'BUY' ? touch.lte(order.price) : touch.gte(order.price));
-  const filled = reaches ? qty : new Decimal(0);
+  const { filled, notional } = take(market, order, qty);
   const mid = new Decimal(market.bid).plus(market.ask).div(2);
-  const fee = touch.times(filled).times(TAKER_FEE_BPS).div(1e4);
+  const fee = notional.times(TAKER_FEE_BPS).div(1e4);
   market.position = order.side === 'BUY' ? market.position.plus(filled) : market.position.minus(filled);
   return {
     id: String(ledger.nextId++),
@@ -116,9 +116,31 @@ function execute(
     side: order.side,
     qty: plain(qty),
     filledQty: plain(filled),
-    averagePrice: reaches ? plain(touch) : null,
+    averagePrice: filled.isZero() ? null : plain(notional.div(filled)),
     fee: plain(fee.toDecimalPlaces(6)),
-    costUsd: plain(touch.minus(mid).abs().times(filled).plus(fee).toDecimalPlaces(6)),
-    status: reaches ? 'FILLED' : 'CANCELLED',
+    costUsd: plain(notional.minus(mid.times(filled)).abs().plus(fee).toDecimalPlaces(6)),
+    status: filled.eq(qty) ? 'FILLED' : 'CANCELLED',
   };
+}
+
+/** What an order takes from the book, level by level; the makers behind it fill up again at once. */
+function take(
+  market: LedgerMarket,
+  order: { side: 'BUY' | 'SELL'; price: string | null },
+  qty: Decimal,
+): { filled: Decimal; notional: Decimal } {
+  const buys = order.side === 'BUY';
+  const endless: [string, string][] = [[buys ? market.ask : market.bid, plain(qty)]];
+  const levels = (buys ? market.depth?.asks : market.depth?.bids) ?? endless;
+  let filled = new Decimal(0);
+  let notional = new Decimal(0);
+  for (const [price, size] of levels) {
+    const reaches =
+      order.price === null || (buys ? new Decimal(price).lte(order.price) : new Decimal(price).gte(order.price));
+    if (!reaches) break;
+    const taken = Decimal.min(size, qty.minus(filled));
+    filled = filled.plus(taken);
+    notional = notional.plus(taken.times(price));
+  }
+  return { filled, notional };
 }
