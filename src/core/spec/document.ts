@@ -44,7 +44,8 @@ export function readDocuments(file: string, text: string): { documents: SpecDocu
   const lines = new LineCounter();
   let parsed: Document.Parsed[];
   try {
-    const all = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+    // The library compares each key with all others of its mapping; strangeKeys finds a second one in one go.
+    const all = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
     parsed = Array.isArray(all) ? all : [];
   } catch {
     return broken(file, 'spec-yaml', 'the YAML is nested too deep to be read');
@@ -67,7 +68,7 @@ export function readDocuments(file: string, text: string): { documents: SpecDocu
     if (value === TOO_MANY_ALIASES) {
       errors.push({
         code: 'spec-yaml',
-        message: `found more than ${MAX_ALIASES} expanded aliases`,
+        message: `found more than ${MAX_ALIASES} expanded aliases, or one inside what it stands for`,
         hint: 'write the values out',
         retry: 'stalled',
         ...place(0),
@@ -100,16 +101,37 @@ const TOO_MANY_ALIASES = Symbol('too many aliases');
 
 function plainValue(document: Document.Parsed): unknown {
   try {
-    return document.toJS({ maxAliasCount: MAX_ALIASES });
+    const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
+    return holdsItself(value, new Set(), new Set()) ? TOO_MANY_ALIASES : value;
   } catch {
     return TOO_MANY_ALIASES;
   }
 }
 
-/** Keys that are no plain text, and the one name that means something else to JavaScript. */
+/** Whether a value is a part of itself: an alias without an end. */
+function holdsItself(value: unknown, above: Set<unknown>, seen: Set<unknown>): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (above.has(value)) return true;
+  if (seen.has(value)) return false;
+  seen.add(value);
+  above.add(value);
+  const found = Object.values(value).some((part) => holdsItself(part, above, seen));
+  above.delete(value);
+  return found;
+}
+
+/** Keys that are no plain text, that were there before, and the one name that means something else to JavaScript. */
 function strangeKeys(document: Document.Parsed, place: (offset: number) => Place): Problem[] {
   const problems: Problem[] = [];
   visit(document, {
+    Map(_index, map) {
+      const names = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        if (names.has(key.value)) problems.push({ ...yamlProblem('DUPLICATE_KEY'), ...place(key.range?.[0] ?? 0) });
+        names.add(key.value);
+      }
+    },
     Pair(_index, pair) {
       const key = pair.key;
       if (isScalar(key) && key.value !== '__proto__' && key.value !== null) return;
