@@ -2,8 +2,7 @@
 import { observe } from '../../../src/core/health/observe.ts';
 import type { JournalEvent } from '../../../src/core/journal/types.ts';
 import type { HealthPolicy, TuningPolicy } from '../../../src/core/spec/types.ts';
-import { decisionsOf } from '../../../src/core/tuning/decide.ts';
-import { commit, currentIter, newLoop, valuesOf } from '../../core/tuning/loop.ts';
+import { commit, currentIter, decided, newLoop, valuesOf } from '../../core/tuning/loop.ts';
 import { originEngine } from './origin.ts';
 
 /** What to do with a run: restart it on these values, or leave it flat for a while first. */
@@ -39,12 +38,7 @@ function ourEngine(base: Readonly<Record<string, string>>, policy: Policy): Engi
   return {
     observe: (event) => observe(loop.run, event),
     look: () => {
-      const { memory, run } = loop;
-      const iter = currentIter(loop);
-      const values = valuesOf(loop, iter)!;
-      const iterValues = (each: number | null) => valuesOf(loop, each);
-      const log = decisionsOf({ memory, run, policy, values, iter, baseValues: base, iterValues });
-      const decision = log.at(-1);
+      const decision = decided(loop).at(-1);
       if (decision === undefined) return null;
       const parkS = decision.kind === 'park' ? decision.forMs / 1000 : 0;
       const alarm =

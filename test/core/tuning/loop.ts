@@ -9,7 +9,8 @@ import { commitMessage } from '../../../src/core/trail/message.ts';
 import type { CommitStory } from '../../../src/core/trail/stories.ts';
 import { splitMessage } from '../../../src/core/trail/trailers.ts';
 import type { TrailEntry } from '../../../src/core/trail/types.ts';
-import { type Decided, decide } from '../../../src/core/tuning/decide.ts';
+import type { Candidate } from '../../../src/core/tuning/context.ts';
+import { type Decided, decide, decisionsOf } from '../../../src/core/tuning/decide.ts';
 import { rebuildMemory } from '../../../src/core/tuning/memory.ts';
 import type { EnvValues, TuningDecision, TuningMemory, VerdictDecision } from '../../../src/core/tuning/types.ts';
 import { edgeSumsOf } from '../../../src/core/tuning/verdict.ts';
@@ -64,6 +65,20 @@ export function ask(loop: Loop, more: { dataAgeMs?: number } = {}): Decided {
     iterValues: (each) => valuesOf(loop, each),
     before: loop.before,
     ...more,
+  });
+}
+
+/** Only the decisions of the run so far: much cheaper than asking for every row. */
+export function decided(loop: Loop): Candidate[] {
+  const iter = currentIter(loop);
+  return decisionsOf({
+    memory: loop.memory,
+    run: loop.run,
+    policy: loop.policy,
+    values: valuesOf(loop, iter)!,
+    iter,
+    baseValues: loop.base,
+    iterValues: (each) => valuesOf(loop, each),
   });
 }
 
