@@ -20,7 +20,8 @@ export function rawLogParser(): RawLogParser {
     if (fields.length > 0) {
       fields.push(text);
       if (fields.length === FIELDS) {
-        const { ours: _, ...entry } = entryOf(fields, '');
+        // What the message says, whoever wrote it: the author is judged against the fleet of that commit.
+        const { ours: _, ...entry } = entryOf(fields, fields[AUTHOR_EMAIL] ?? '');
         commits.push({ ...entry, files: [] });
         fields = [];
       }
@@ -51,6 +52,7 @@ export function rawLogParser(): RawLogParser {
 }
 
 const FIELDS = 7;
+const AUTHOR_EMAIL = 3;
 
 function changeOf(word: string): Omit<AuditFile, 'path'> | null {
   const match = /^:\d{6} (\d{6}) [0-9a-f]+ ([0-9a-f]+) ([A-Z])\d*$/.exec(word);
