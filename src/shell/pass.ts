@@ -125,11 +125,18 @@ export function planAll(
     guarded.map((s) => planInstance(s.view, context.nowMs)),
     guarded.filter(isRunning).length,
     fleet.guards,
-  ).map((p, i) => {
+  ).map((plan, i) => {
+    const p = remarked(plan, guarded[i]!.remark);
     if (options.only !== null && !options.only.has(p.item.name)) return { ...p, effect: null };
     return options.force === undefined || options.force === null ? p : forced(p, guarded[i]!, options.force);
   });
   return { situations: guarded, planned };
+}
+
+/** A plan that leaves an instance as it is also says what a person should know of it. */
+function remarked(planned: Planned, remark: string | null): Planned {
+  if (remark === null || planned.effect !== null) return planned;
+  return { ...planned, item: { ...planned.item, message: `${planned.item.message}; ${remark}` } };
 }
 
 /** `restart` and `flatten` act on what may be acted on at all: one usable instance, at most one known copy. */

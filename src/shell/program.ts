@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import type { CommonOptions, WatchOptions } from './commands/options.ts';
 import type { ReplayOptions } from './commands/replay.ts';
+import type { RollbackOptions } from './commands/rollback.ts';
 import type { WhyOptions } from './commands/why.ts';
 import { EXIT } from './exit.ts';
 import type { Io } from './io.ts';
@@ -175,6 +176,12 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     'audit verify: every iteration ever committed against the rules of its time, from git alone; exit 8 on a violation',
     async (n, o) => (await import('./commands/audit.ts')).runAudit(n, o),
     json,
+  );
+  add(
+    'rollback <instance>',
+    'a new iteration with the values of an earlier one, then converge',
+    async (n, o) => (await import('./commands/rollback.ts')).runRollback(n, o as RollbackOptions),
+    (c) => timeout(reason(json(c))).requiredOption('--to <iter>', 'whose values: iter007, or base'),
   );
   add(
     'demo',

@@ -59,7 +59,7 @@ function statusOf(look: Look, situation: Situation, planned: Planned | undefined
     restarts: observed.restarts.restarts,
     held: heldOf(situation, planned),
     lastAction: lastAction(look.trail, instance.name),
-    note: noteOf(view.name, planned),
+    note: noteOf(view.name, planned) ?? situation.remark,
   };
 }
 

@@ -13,7 +13,8 @@ import { type Decided, decide } from '../core/tuning/decide.ts';
 import { isSignal, rebuildMemory } from '../core/tuning/memory.ts';
 import type { TuningMemory } from '../core/tuning/types.ts';
 import { type Desired, type DesiredInstance, desiredDigest, valuesOf } from './desired.ts';
-import { lastRunOf, type Observed, type ObservedInstance } from './observe.ts';
+import { lastRunOf, type Observed, stopWasOurs, type ObservedInstance } from './observe.ts';
+import { forbiddenDifferences, handMade, idleRevert } from './person-changes.ts';
 
 /** The state of git that matters to a plan. */
 export type GitState = { reachable: boolean; published: boolean; dirty: ReadonlySet<string> };
@@ -25,6 +26,8 @@ export type Situation = {
   memory: TuningMemory | null;
   decided: Decided | null;
   view: InstanceView;
+  /** What a person should know besides the plan; null = nothing. */
+  remark: string | null;
 };
 
 export type Context = {
@@ -52,7 +55,8 @@ export function situationOf(context: Context, instance: DesiredInstance): Situat
       ? null
       : rebuildMemory(trail, { baseEnv: instance.env.basePath, policy: instance.spec.tuning });
   const decided = memory === null ? null : decideFor(context, instance, observed, memory);
-  return { instance, observed, memory, decided, view: viewOf(context, instance, observed, trail, decided) };
+  const view = viewOf(context, instance, observed, trail, decided);
+  return { instance, observed, memory, decided, view, remark: idleRevert(instance, trail) };
 }
 
 /** Commits that name the instance, or touch its env files. */
@@ -109,11 +113,12 @@ function viewOf(
   const secretNames = observed.secretNames;
   const digest = secretNames.ok ? desiredDigest(instance, secretNames.names) : null;
   const copy = observed.copies.known ? observed.copies.value[0] : undefined;
+  const rebase = rebaseOf(context, instance, trail);
   const owned = env === null ? [] : [`${env.basePath}.`, `fleet/receipts/${name}.jsonl`, 'fleet/holds.yaml'];
   return {
     name,
     spec,
-    invalid: invalidText(instance, observed),
+    invalid: invalidText(instance, observed) ?? (rebase === null ? forbiddenText(instance, trail) : null),
     here: spec === null || spec.host === null || spec.host === context.host,
     desired: env === null || digest === null ? null : { iter: env.iter, digest },
     copies: withDigest(instance, observed, digest),
@@ -129,7 +134,7 @@ function viewOf(
     decision: context.tune ? (decided?.decision ?? null) : null,
     guarded: null,
     verdict: context.tune ? (decided?.verdict ?? null) : null,
-    rebase: rebaseOf(context, instance, trail),
+    rebase,
     dirtyPath: [...git.dirty].find((path) => path !== env?.basePath && owned.some((o) => path.startsWith(o))) ?? null,
     gitReachable: git.reachable,
     published: git.published,
@@ -165,6 +170,15 @@ function invalidText(instance: DesiredInstance, observed: ObservedInstance): str
   return observed.secretNames.ok ? null : observed.secretNames.problem.message;
 }
 
+/** An iter whose forbidden keys differ from its base is nobody's to run; null when none does. */
+function forbiddenText({ env, name }: DesiredInstance, trail: TrailEntry[]): string | null {
+  if (env === null || env.iter === null) return null;
+  const differs = forbiddenDifferences(env.baseValues, env.values);
+  if (differs.length === 0) return null;
+  const made = handMade(env, trail) ?? env.path;
+  return `${made}: ${differs.join(', ')} differs from the base env; edit the base, or mmfleet rollback ${name} --to ITER --reason "..."`;
+}
+
 function restartOf(
   instance: DesiredInstance,
   observed: ObservedInstance,
@@ -173,6 +187,8 @@ function restartOf(
 ): InstanceView['restart'] {
   const runtime = instance.spec?.runtime;
   if (runtime === undefined || lastRun === 'none') return { kind: 'now' };
+  // It was told to stop, and mmfleet ended before the proof: that is no crash.
+  if (lastRun === 'unproved' && stopWasOurs(observed)) return { kind: 'now' };
   const state = lastRun === 'unproved' ? afterExit(observed.restarts, nowMs) : observed.restarts;
   const next = nextRestart(state, runtime.backoff, nowMs);
   if (next === 'now') return { kind: 'now' };

@@ -29,6 +29,12 @@ export function parseEffect(text: string): Pick<VerdictLine, 'effectBps' | 'ci95
   return low === undefined || high === undefined ? null : { effectBps, ci95: [low, high] };
 }
 
+/** The iter whose values a rollback's subject names (null = the base env); undefined: it names none. */
+export function rollbackTarget(subject: string): number | null | undefined {
+  const to = /^rollback\([^()]+\): iter\d+ with the values of (?:iter)?(\d+|base)(?:,|$)/.exec(subject)?.[1];
+  return to === undefined ? undefined : parseIter(to);
+}
+
 const THEMES: readonly Theme[] = ['spread-offset', 'reprice', 'post-only', 'inventory', 'toxicity', 'breaker'];
 const VERDICTS: readonly Verdict[] = ['helped', 'hurt', 'inconclusive'];
 
@@ -92,9 +98,8 @@ function readStory(parts: MessageParts, kind: NonNullable<MessageParts['kind']>,
     case 'rebase':
       return { ...common, kind, iter: read.iter('Iter'), base: read.text('Base'), changes: read.changes() };
     case 'rollback': {
-      const to = need(/^iter\d+ with the values of (?:iter)?(\d+|base)/.exec(subjectText(parts))?.[1]);
       const values = { iter: read.iter('Iter'), base: read.text('Base'), changes: read.changes() };
-      return { ...common, kind, to: need2(parseIter(to)), ...values };
+      return { ...common, kind, to: need2(rollbackTarget(parts.subject)), ...values };
     }
     case 'start':
     case 'stop':
@@ -137,8 +142,6 @@ function reader({ trailers }: MessageParts) {
     at: (): number | null => (at === undefined ? null : need(parseSeconds(at))),
   };
 }
-
-const subjectText = (parts: MessageParts): string => parts.subject.slice(parts.subject.indexOf(': ') + 2);
 
 function oneOf<const T extends string>(values: readonly T[], text: string): T {
   return values.find((value) => value === text) ?? bad();

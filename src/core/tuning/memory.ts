@@ -1,4 +1,5 @@
 import type { SignalName, Theme, TuningPolicy } from '../spec/types.ts';
+import { rollbackTarget } from '../trail/read-message.ts';
 import { parseChange, parseDuration } from '../trail/text.ts';
 import { trailer, trailersNamed } from '../trail/trailers.ts';
 import type { TrailEntry } from '../trail/types.ts';
@@ -131,9 +132,7 @@ function applyStory(fold: Fold, entry: TrailEntry, story: Story): void {
       applyRebase(fold, entry);
       return;
     case 'rollback':
-      // A person chose what runs: there is no rung to climb back from it and nothing on trial.
-      fold.memory.rungs = [];
-      fold.memory.trial = null;
+      applyRollback(fold, entry);
       return;
     case 'converge':
     case 'hold':
@@ -247,6 +246,18 @@ function applyRebase({ memory, context }: Fold, entry: TrailEntry): void {
   const themes = new Set(changed.map((key) => tunableKey(key, context.policy)?.theme));
   memory.rungs = memory.rungs.filter((rung) => !themes.has(rung.theme));
   memory.trial = null;
+}
+
+/** A person chose what runs: no rung to climb back from it, nothing on trial, and the steps taken back rest for a while. */
+function applyRollback(fold: Fold, entry: TrailEntry): void {
+  fold.memory.rungs = [];
+  fold.memory.trial = null;
+  const to = rollbackTarget(entry.subject);
+  if (to === undefined) return;
+  for (const iter of fold.present) {
+    const step = fold.before.get(iter)?.step;
+    if (step !== undefined && iter > (to ?? 0)) forget(fold, step, entry.at);
+  }
 }
 
 /** A deleted iter: by a person it is a rollback that sticks. */
