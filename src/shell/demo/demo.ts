@@ -35,6 +35,7 @@ const DEFAULT_SECONDS = 130;
 /** Wall time that the last act stays on the screen. */
 const LAST_LOOK_MS = 8_000;
 const VENUE_START_MS = 10_000;
+const INTERRUPTED = 130;
 
 /** Runs the story and cleans up after itself; the exit code: 0 played, 3 no such story, 4 not played in time, 130 interrupted. */
 export async function runDemo(options: DemoOptions, deps: DemoDeps, io: Io): Promise<number> {
@@ -46,23 +47,27 @@ export async function runDemo(options: DemoOptions, deps: DemoDeps, io: Io): Pro
   const interrupt = catchInterrupts();
   const scratch = await makeScratch(deps);
   let kept = false;
+  interrupt.atOnce.addEventListener('abort', () => void cleanUp(scratch).finally(() => process.exit(INTERRUPTED)));
   try {
     io.err(`demo: ${scratch.ops}\n`);
-    const venue = await startVenue(scratch, deps.dist);
+    const venue = await startVenue(scratch, deps.dist, options.keep);
     const world = await writeWorld(scratch, story, Date.now());
     const played = await play(scratch, world, options, deps, io, interrupt.signal);
     kept = options.keep && !interrupt.signal.aborted;
     await conclude(scratch, venue, kept, deps, io);
-    if (interrupt.signal.aborted) return 130;
+    if (interrupt.signal.aborted) return INTERRUPTED;
     if (!played) io.err('demo: the story was not played to its end in time\n');
     return played ? 0 : 4;
   } finally {
+    if (!kept) await cleanUp(scratch);
     interrupt.clear();
-    if (!kept) {
-      await endLeftovers(scratch.dir, 10_000);
-      await removeScratch(scratch);
-    }
   }
+}
+
+/** Nothing of the demo is left afterwards, whatever state it was in. */
+async function cleanUp(scratch: Scratch): Promise<void> {
+  await endLeftovers(scratch.dir, 10_000);
+  await removeScratch(scratch);
 }
 
 /** True when the story came to its end. */
@@ -125,7 +130,6 @@ async function conclude(scratch: Scratch, venue: ChildProcess, kept: boolean, de
   });
   if (story.stdout !== '') io.out(`\n$ git log -1 --format=%B --grep '^tune(pump)'\n${story.stdout}\n`);
   if (!kept) return;
-  venue.unref();
   io.out(
     `\nkept: the bots and the venue go on, nothing tunes them. In ${scratch.ops}:\n` +
       '  mmfleet status; mmfleet reconcile --watch; mmfleet stop --reason done\n' +
@@ -133,13 +137,17 @@ async function conclude(scratch: Scratch, venue: ChildProcess, kept: boolean, de
   );
 }
 
-/** Starts the venue in a session of its own: a Ctrl-C in the terminal must not take it from the bots. */
-async function startVenue(scratch: Scratch, dist: string): Promise<ChildProcess> {
+/**
+ * Starts the venue in a session of its own: a Ctrl-C in the terminal must not take it from the bots. Unless it is to be kept
+ * it ends with this process, however that ends: its standard input closes.
+ */
+async function startVenue(scratch: Scratch, dist: string, keep: boolean): Promise<ChildProcess> {
   const script = join(dist, 'shell', 'demo', 'venue-main.js');
-  const venue = spawn(process.execPath, [script, scratch.worldDir, scratch.secretsFile], {
+  const args = [script, scratch.worldDir, scratch.secretsFile, ...(keep ? ['--keep'] : [])];
+  const venue = spawn(process.execPath, args, {
     cwd: scratch.ops,
     detached: true,
-    stdio: 'ignore',
+    stdio: [keep ? 'ignore' : 'pipe', 'ignore', 'ignore'],
   });
   venue.unref();
   const until = Date.now() + VENUE_START_MS;
@@ -150,19 +158,17 @@ async function startVenue(scratch: Scratch, dist: string): Promise<ChildProcess>
   return venue;
 }
 
-/** The first signal ends the loop after the step in hand; the second gives up on an orderly end. */
-function catchInterrupts(): { signal: AbortSignal; clear(): void } {
-  const controller = new AbortController();
-  const onSignal = () => {
-    controller.abort();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+/** The first signal ends the loop after the step in hand; the second ends everything at once. */
+function catchInterrupts(): { signal: AbortSignal; atOnce: AbortSignal; clear(): void } {
+  const [first, second] = [new AbortController(), new AbortController()];
+  const onSignal = () => (first.signal.aborted ? second : first).abort();
+  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of names) process.on(name, onSignal);
   return {
-    signal: controller.signal,
+    signal: first.signal,
+    atOnce: second.signal,
     clear: () => {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
+      for (const name of names) process.off(name, onSignal);
     },
   };
 }
