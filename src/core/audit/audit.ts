@@ -1,7 +1,7 @@
 /** `audit verify` as a function: the whole history in, every broken rule out. */
 import { iterFileName, parseIterName } from '../env/iter.ts';
 import { isSecretKey } from '../env/keys.ts';
-import { parseEnv } from '../env/read.ts';
+import { type EnvFile, parseEnv } from '../env/read.ts';
 import type { Fleet, TuningPolicy } from '../spec/types.ts';
 import { iterName, iterText, parseIter } from '../trail/text.ts';
 import { trailer } from '../trail/trailers.ts';
@@ -22,6 +22,7 @@ export function isEnvPath(path: string): boolean {
 export function auditHistory(commits: readonly AuditCommit[], text: (blob: string) => string): AuditReport {
   const state: State = {
     text,
+    envOf: envReader(text),
     specs: specReader(text),
     records: recordsOf(commits, text),
     first: new Map(),
@@ -39,6 +40,8 @@ export function auditHistory(commits: readonly AuditCommit[], text: (blob: strin
 
 type State = {
   text: (blob: string) => string;
+  /** The same as the bot reads it; the newest of them are kept. */
+  envOf: (blob: string) => EnvFile;
   specs: SpecReader;
   records: Records;
   /** The first commit of every iter path, in the order of the walk. */
@@ -46,6 +49,22 @@ type State = {
   checkedForSecrets: Set<string>;
   report: AuditReport;
 };
+
+const KEPT_ENVS = 500;
+
+/** Each step is compared with its parent and its base: what was read last is read again soon. */
+function envReader(text: (blob: string) => string): State['envOf'] {
+  const kept = new Map<string, EnvFile>();
+  return (blob) => {
+    const known = kept.get(blob);
+    const env = known ?? parseEnv(text(blob), '');
+    kept.delete(blob);
+    kept.set(blob, env);
+    const oldest = kept.size > KEPT_ENVS ? kept.keys().next().value : undefined;
+    if (oldest !== undefined) kept.delete(oldest);
+    return env;
+  };
+}
 
 function audit(state: State, step: Step): void {
   const { commit, own, before } = step;
@@ -168,16 +187,16 @@ function numberFindings(
 }
 
 function inputOf(state: State, step: Step, file: AuditFile, basePath: string, owner: SpecAt | null): IterInput {
-  const valuesAt = (blob: string | null | undefined, path: string): EnvValues | null =>
-    blob === null || blob === undefined ? null : parseEnv(state.text(blob), path).values;
+  const valuesAt = (blob: string | null | undefined): EnvValues | null =>
+    blob === null || blob === undefined ? null : state.envOf(blob).values;
   const iter = desiredIter(step.before, basePath);
   const parentPath = iter === null ? basePath : iterFileName(basePath, iter);
-  const parent = valuesAt(step.before.files.get(parentPath), parentPath);
+  const parent = valuesAt(step.before.files.get(parentPath));
   return {
-    path: file.path,
     basePath,
     text: file.blob === null ? '' : state.text(file.blob),
-    base: valuesAt(step.after(basePath), basePath),
+    values: valuesAt(file.blob) ?? {},
+    base: valuesAt(step.after(basePath)),
     parent: parent === null ? null : { iter, values: parent },
     policy: owner?.spec.tuning ?? NO_POLICY,
   };
@@ -187,12 +206,8 @@ const NO_POLICY: Pick<TuningPolicy, 'keys' | 'bounds' | 'themes'> = { keys: {}, 
 
 /** The highest iter of a base env in a tree. */
 function desiredIter(tree: Tree, basePath: string): number | null {
-  let highest: number | null = null;
-  for (const iter of tree.everIters.get(basePath) ?? []) {
-    const higher = highest === null || iter > highest;
-    if (higher && tree.files.has(iterFileName(basePath, iter))) highest = iter;
-  }
-  return highest;
+  const newestFirst = [...(tree.everIters.get(basePath) ?? [])].sort((a, b) => b - a);
+  return newestFirst.find((iter) => tree.files.has(iterFileName(basePath, iter))) ?? null;
 }
 
 function ownerAt(state: State, tree: Tree, basePath: string): SpecAt | null {
@@ -248,12 +263,12 @@ function rebaseBase({ own, before }: Step, story: ReturnType<typeof storyOf>): F
 }
 
 /** Secret keys with a value, once for each content. */
-function secrets(state: State, { blob, path }: AuditFile): Finding[] {
+function secrets(state: State, { blob }: AuditFile): Finding[] {
   if (blob === null || state.checkedForSecrets.has(blob)) return [];
   state.checkedForSecrets.add(blob);
-  const keys = parseEnv(state.text(blob), path).entries.flatMap(({ key, value }) =>
-    isSecretKey(key) && value !== null && value !== '' ? [key] : [],
-  );
+  const keys = state
+    .envOf(blob)
+    .entries.flatMap(({ key, value }) => (isSecretKey(key) && value !== null && value !== '' ? [key] : []));
   return [...new Set(keys)].map((key) => ({
     rule: 'secret',
     found: `a value of ${key}`,

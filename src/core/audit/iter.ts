@@ -3,7 +3,6 @@ import { Decimal } from '../decimal.ts';
 import { envDigest } from '../env/digest.ts';
 import { iterHeader } from '../env/iter.ts';
 import { FORBIDDEN_KEYS, isForbiddenKey, isSecretKey } from '../env/keys.ts';
-import { parseEnv } from '../env/read.ts';
 import { brokenOrdering, refusal } from '../env/validate.ts';
 import type { TuningPolicy } from '../spec/types.ts';
 import type { CommitStory } from '../trail/stories.ts';
@@ -17,9 +16,10 @@ import type { Finding } from './types.ts';
 type Policy = Pick<TuningPolicy, 'keys' | 'bounds' | 'themes'>;
 
 export type IterInput = {
-  path: string;
   basePath: string;
   text: string;
+  /** What the bot reads in it. */
+  values: EnvValues;
   /** Of the base env in the same tree; null: there was none. */
   base: EnvValues | null;
   /** The env that was desired before the commit; null: there was none. */
@@ -38,15 +38,13 @@ export function differences(from: EnvValues, to: EnvValues): (Omit<Change, 'to'>
 }
 
 /** What holds of every iter, whoever made it: tuned values inside their bounds. */
-export function boundsFindings({ text, path, base, policy }: IterInput): Finding[] {
-  const { values } = parseEnv(text, path);
+export function boundsFindings({ values, base, policy }: IterInput): Finding[] {
   return differences(base ?? {}, values).flatMap(({ key, to }) => (to === null ? [] : outOfBounds(key, to, policy)));
 }
 
 /** What holds of the values of an iter of ours. `story` null: its commit does not say what it changed. */
 export function valueFindings(input: IterInput, story: CommitStory | null): Finding[] {
-  const { text, path, base, parent, policy } = input;
-  const { values } = parseEnv(text, path);
+  const { values, base, parent, policy } = input;
   const origin = originOf(input, story);
   if (origin === null || base === null)
     return [{ rule: 'parent', found: 'no env to compare with', wanted: 'its base' }];
@@ -165,8 +163,8 @@ function themeFindings(
   ];
 }
 
-function digestFindings({ text, path }: IterInput, said: string): Finding[] {
-  const real = envDigest(parseEnv(text, path).values);
+function digestFindings({ values }: IterInput, said: string): Finding[] {
+  const real = envDigest(values);
   return real === said ? [] : [{ rule: 'digest', found: said, wanted: real }];
 }
 
