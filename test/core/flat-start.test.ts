@@ -38,6 +38,13 @@ describe('back-off', () => {
     expect(afterExit(state, 900)).toEqual(state);
   });
 
+  test('an exit that was never written down is waited for once, from the start on', () => {
+    const state = { restarts: 1, lastStartMs: 10_000, exitedMs: null };
+    expect(nextRestart(state, POLICY, 10_400)).toEqual({ waitUntilMs: 11_000 });
+    expect(nextRestart(state, POLICY, 11_000)).toBe('now');
+    expect(nextRestart({ ...state, lastStartMs: null }, POLICY, 11_000)).toBe('now');
+  });
+
   test('the wait is never longer than the cap, whatever the clock does', () => {
     const times = fc.integer({ min: 0, max: 1e9 });
     fc.assert(

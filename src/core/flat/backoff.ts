@@ -31,7 +31,9 @@ export function nextRestart(
   if (restarts >= policy.crashLoopAfter) return 'crash-loop';
   if (restarts === 0) return 'now';
   const waitMs = Math.min(policy.maxMs, policy.initialMs * 2 ** (restarts - 1));
-  const exitedMs = state.exitedMs ?? nowMs;
+  // An exit whose time was never written down must not be taken for one that is happening now, again and again.
+  const exitedMs = state.exitedMs ?? state.lastStartMs;
+  if (exitedMs === null) return 'now';
   // A clock that was set back must not make it wait longer than the wait itself.
   const waitUntilMs = Math.min(exitedMs, nowMs) + waitMs;
   return nowMs >= waitUntilMs ? 'now' : { waitUntilMs };
