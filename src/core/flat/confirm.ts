@@ -11,11 +11,11 @@ export type ExpectedRun = { envFileName: string; values: Readonly<Record<string,
 export function confirmRun(runStart: RunStartEvent, expected: ExpectedRun): Confirmation {
   const shown = runStart.envFile === null ? null : (runStart.envFile.split('/').at(-1) ?? '');
   if (shown !== expected.envFileName)
-    return { mismatch: `env file ${shown ?? 'not named'}, want ${expected.envFileName}` };
+    return { mismatch: `env file ${shown === null ? 'not named' : shown.slice(0, 80)}, want ${expected.envFileName}` };
   for (const [key, want] of Object.entries(expected.values)) {
     const found = runStart.config[key.replace(/^MM_/, '').toLowerCase()];
     if (!isScalar(found) || want === '' || same(found, want)) continue;
-    return { mismatch: `${key} runs as ${String(found)}, want ${want}` };
+    return { mismatch: `${key} runs as ${String(found).slice(0, 80)}, want ${want}` };
   }
   return 'yes';
 }

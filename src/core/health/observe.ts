@@ -122,7 +122,8 @@ function count(run: RunState, event: JournalEvent): void {
       return;
     case 'run_start': {
       run.envFile = event.envFile;
-      const cap = Number(event.config['max_position_size'] ?? Number.NaN);
+      const said = event.config['max_position_size'];
+      const cap = typeof said === 'number' || typeof said === 'string' ? Number(said) : Number.NaN;
       run.reportedMaxPositionBase = Number.isFinite(cap) && cap > 0 ? cap : null;
       return;
     }

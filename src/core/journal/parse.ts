@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { topLevelMembers } from './top-level.ts';
 import type { JournalEvent, Side } from './types.ts';
 
@@ -70,7 +71,7 @@ export function parseBytes(bytes: Uint8Array): ParsedLine | null {
 export function decimalText(value: unknown): string | null | undefined {
   if (value === null) return null;
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : undefined;
-  if (typeof value !== 'string') return undefined;
+  if (typeof value !== 'string' || value.length > MAX_TEXT_CHARS) return undefined;
   if (PLAIN_DECIMAL.test(value)) return value;
   const bare = value.trim().replaceAll('_', '');
   return DECIMAL.test(bare) ? bare.replace(/^\+/, '') : undefined;
@@ -85,7 +86,12 @@ export function sideOf(text: string): Side | null {
 type Fields = Record<string, unknown>;
 
 const PLAIN_DECIMAL = /^-?\d+(?:\.\d+)?$/;
-const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+// A longer exponent is no amount of anything, and written out it would not fit into memory.
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$/;
+
+/** What is kept of one text of a line: as much as a line may have for which a template is tried. */
+const MAX_TEXT_CHARS = 64 * 1024;
+const MAX_ID_CHARS = 256;
 
 function isBlank(bytes: Uint8Array): boolean {
   for (const byte of bytes) {
@@ -111,7 +117,7 @@ function toEvent(record: Fields, text: string): ParsedLine {
   const version = record['schema_version'];
   return {
     ok: true,
-    schema: version === undefined || version === null ? '' : String(version),
+    schema: wordOf(version),
     event: buildEvent(type, ts, { decimals, record, text }),
   };
 }
@@ -153,7 +159,7 @@ function buildEvent(type: string, ts: number, source: Source): JournalEvent {
         position,
         mid,
         type,
-        side: sideOf(String(record['side'])),
+        side: sideOf(wordOf(record['side'])),
         level: integerOf(record['level']),
         spreadBps: number('spread_bps'),
       };
@@ -209,7 +215,7 @@ export function midOf(decimals: Record<string, string | null | undefined>): numb
 
 function fillEvent({ ts, runId, market, position, mid }: Envelope, { decimals, record, text }: Source): JournalEvent {
   const number = (key: string) => toNumber(decimals[key]);
-  const sideText = String(record['side']);
+  const sideText = wordOf(record['side']);
   const side = sideOf(sideText);
   const price = decimals['price'] ?? '0';
   return {
@@ -238,9 +244,14 @@ function fillEvent({ ts, runId, market, position, mid }: Envelope, { decimals, r
 
 /** Ids have about 19 digits, more than a double holds: their digits are taken from the line's text. */
 function idOf(value: unknown, text: string, key: string): string {
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string') return boundedId(value);
   if (typeof value !== 'number') return '';
-  return Number.isSafeInteger(value) ? String(value) : (rawText(text, key) ?? '');
+  return Number.isSafeInteger(value) ? String(value) : boundedId(rawText(text, key) ?? '');
+}
+
+/** Ids are remembered by the thousand: one that is no id any more is remembered by its hash. */
+export function boundedId(id: string): string {
+  return id.length <= MAX_ID_CHARS ? id : createHash('sha256').update(id).digest('hex');
 }
 
 function runStartPart(record: Fields) {
@@ -282,7 +293,13 @@ export function toNumber(decimal: string | null | undefined): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-const textOf = (value: unknown) => (typeof value === 'string' ? value : null);
+const textOf = (value: unknown) => (typeof value === 'string' ? cut(value) : null);
+/** A part of a text would keep all of it in memory; a copy does not. */
+const cut = (text: string) =>
+  text.length <= MAX_TEXT_CHARS ? text : Buffer.from(text.slice(0, MAX_TEXT_CHARS), 'utf16le').toString('utf16le');
+/** A plain value as text; '' for null, absent, lists and objects (whose text could be anything, or an exception). */
+const wordOf = (value: unknown) =>
+  typeof value === 'number' || typeof value === 'boolean' ? String(value) : (textOf(value) ?? '');
 const integerOf = (value: unknown) => (typeof value === 'number' && Number.isInteger(value) ? value : null);
 const booleanOf = (value: unknown) => (typeof value === 'boolean' ? value : null);
 const objectOf = (value: unknown): Fields =>

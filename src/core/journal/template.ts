@@ -1,4 +1,4 @@
-import { edgeOf, midOf, NUMERIC_FIELDS, sideOf, toNumber } from './parse.ts';
+import { boundedId, edgeOf, midOf, NUMERIC_FIELDS, sideOf, toNumber } from './parse.ts';
 import { type Member, topLevelMembers } from './top-level.ts';
 import type { JournalEvent } from './types.ts';
 
@@ -297,9 +297,9 @@ function idAt(match: RegExpExecArray, group: number): string {
   if (group === 0) return '';
   const raw = match[group]!;
   const value = scalarAt(match, group);
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string') return boundedId(value);
   if (typeof value !== 'number') return '';
-  return Number.isSafeInteger(value) ? String(value) : own(raw);
+  return Number.isSafeInteger(value) ? String(value) : boundedId(own(raw));
 }
 
 /** A part of a long text keeps all of it in memory; a copy does not. Short parts are copies already. */
