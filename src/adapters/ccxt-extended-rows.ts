@@ -9,11 +9,16 @@ export type Row = Record<string, unknown>;
 export type Account = { id: string; l2Key: string; l2Vault: string };
 /** What the account must be; null = not known to us. */
 export type ExpectedAccount = { vaultId: string | null; publicKey: string | null };
-export type Rules = Pick<VenueReference, 'sizeStep' | 'minSize' | 'tick'>;
+export type Rules = Pick<VenueReference, 'sizeStep' | 'minSize' | 'tick'> & {
+  /** Prices outside are refused by the venue, and would be a bad bargain: limits around the mark price. */
+  band: { low: Decimal; high: Decimal };
+};
 /** An order of ours; `result` null = it may still trade. */
 export type OwnOrder = { result: CloseResult | null; feeUsd: Decimal };
 
 const DECIMAL = /^\d+(\.\d+)?$/;
+/** Ratio; the venue's usual distance where a market does not say. */
+const USUAL_BAND = '0.05';
 const FINAL = new Set(['FILLED', 'CANCELLED', 'REJECTED', 'EXPIRED']);
 const NOT_FINAL = new Set(['NEW', 'PARTIALLY_FILLED', 'UNTRIGGERED', 'TRIGGERED']);
 
@@ -52,13 +57,18 @@ export function readAccount(row: unknown, expected: ExpectedAccount): Account | 
   return { id, l2Key: String(row['l2Key']), l2Vault: vault };
 }
 
-/** The market's steps; all three must be there, or no order could be rounded. */
+/** The market's steps and price band; all must be there, or no order could be rounded and bounded. */
 export function readRules(row: Row): Rules | string {
-  const config = row['tradingConfig'];
-  if (!isRow(config)) return 'market without trading rules';
+  const { tradingConfig: config, marketStats: stats } = row;
+  if (!isRow(config) || !isRow(stats)) return 'market without trading rules';
   const { minOrderSizeChange: sizeStep, minOrderSize: minSize, minPriceChange: tick } = config;
+  const { limitPriceCap: cap, limitPriceFloor: floor } = config;
   if (!isPositive(sizeStep) || !isPositive(minSize) || !isPositive(tick)) return 'market without trading rules';
-  return { sizeStep, minSize, tick };
+  if (!isPositive(stats['markPrice'])) return 'market without a mark price';
+  const mark = new Decimal(stats['markPrice']);
+  const low = mark.times(new Decimal(1).minus(isPositive(floor) ? floor : USUAL_BAND));
+  const high = mark.times(new Decimal(1).plus(isPositive(cap) ? cap : USUAL_BAND));
+  return { sizeStep, minSize, tick, band: { low, high } };
 }
 
 /** Signed base quantity. No row, or rows of size zero, is the venue's way to say zero. */
@@ -93,15 +103,21 @@ export function readOrders(rows: Row[], market: string, account: Account): Venue
   return orders;
 }
 
-/** Best prices of an order book; an empty side is null. */
-export function readBook(data: unknown, market: string): { bid: string | null; ask: string | null } | string {
+/** Best prices of an order book; a side that is empty, or outside the band, is null: there is nobody to trade with. */
+export function readBook(
+  data: unknown,
+  market: string,
+  { low, high }: Rules['band'],
+): { bid: string | null; ask: string | null } | string {
   if (!isRow(data) || data['market'] !== market) return 'order book of another market';
   const bids = pricesOf(data['bid']);
   const asks = pricesOf(data['ask']);
   if (bids === null || asks === null) return 'malformed order book';
-  const bid = bids.length === 0 ? null : plain(Decimal.max(...bids));
-  const ask = asks.length === 0 ? null : plain(Decimal.min(...asks));
-  return bid !== null && ask !== null && new Decimal(bid).gte(ask) ? 'crossed order book' : { bid, ask };
+  const bid = bids.length === 0 ? null : Decimal.max(...bids);
+  const ask = asks.length === 0 ? null : Decimal.min(...asks);
+  if (bid !== null && ask !== null && bid.gte(ask)) return 'crossed order book';
+  const inside = (price: Decimal | null) => (price?.gte(low) === true && price.lte(high) ? plain(price) : null);
+  return { bid: inside(bid), ask: inside(ask) };
 }
 
 /** Taker fee as a ratio, or null when the reply does not say. */

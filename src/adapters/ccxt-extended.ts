@@ -9,7 +9,7 @@ import {
   type Account,
   dataOf,
   type ExpectedAccount,
-  type Rules,
+  type Row,
   readAccount,
   readBook,
   readOrders,
@@ -60,8 +60,8 @@ export type ExtendedExchange = CcxtExchange &
     ): Promise<{ request: Record<string, unknown> }>;
   };
 
-/** What orders and reads need once: the right account and the market's rules. */
-export type Ready = { account: Account; rules: Rules; takerFee: string | null };
+/** What orders and reads need once: the right account, on a market that exists; its fee where it can be read. */
+export type Ready = { account: Account; takerFee: string | null };
 
 /** Before the fee of the account is known: ccxt's own default, above every tier of takers. */
 const DEFAULT_FEE = '0.0005';
@@ -125,18 +125,21 @@ export function createExtendedVenue(load: Promise<Result<CcxtExchangeClass>>, op
           return accepted ? known({ canceled: null }, asOfMs) : done;
         },
       ),
-    reference: () =>
-      reading(
-        (ex) => ex.v1PublicGetInfoMarketsMarketOrderbook({ market }),
-        (outcome, { rules }, asOfMs) => {
-          const data = dataOf(outcome, asOfMs);
-          if (!data.known) return data;
-          const book = readBook(data.value, market);
-          if (typeof book === 'string') return unknown(book);
-          touch = book;
-          return known({ ...book, ...rules }, asOfMs);
-        },
-      ),
+    reference: async () => {
+      const at = await ready();
+      if (!at.known) return at;
+      const row = await readMarket(market, call, clock);
+      if (!row.known) return row;
+      const rules = readRules(row.value);
+      if (typeof rules === 'string') return unknown(rules);
+      const data = dataOf(await call((ex) => ex.v1PublicGetInfoMarketsMarketOrderbook({ market })), clock.nowMs());
+      if (!data.known) return data;
+      const book = readBook(data.value, market, rules.band);
+      if (typeof book === 'string') return unknown(book);
+      touch = book;
+      const { sizeStep, minSize, tick } = rules;
+      return known({ ...book, sizeStep, minSize, tick }, data.asOfMs);
+    },
     close: async (order) => {
       const at = await ready();
       if (!at.known) return at;
@@ -193,20 +196,26 @@ async function warmUp({ market, account: expected, clock }: ExtendedOptions, cal
   if (!info.known) return unknown(`account: ${info.reason}`);
   const account = readAccount(info.value, expected);
   if (typeof account === 'string') return unknown(account);
-  const markets = rowsOf(await call((ex) => ex.v1PublicGetInfoMarkets({ market })), clock.nowMs());
-  if (!markets.known) return unknown(`market: ${markets.reason}`);
-  const row = markets.value.find((r) => r['name'] === market);
-  if (row === undefined) return unknown('the venue does not list this market');
-  const rules = readRules(row);
+  const row = await readMarket(market, call, clock);
+  if (!row.known) return row;
+  const rules = readRules(row.value);
   if (typeof rules === 'string') return unknown(rules);
   // What ccxt would load itself (and keep, also when it is empty) is given to it checked.
   const set = await call(async (ex) => {
-    ex.setMarkets([ex.parseMarket(row)]);
+    ex.setMarkets([ex.parseMarket(row.value)]);
     ex.options['account'] = { l2Key: account.l2Key, l2Vault: account.l2Vault };
   });
   if (set.kind !== 'replied') return unknown('ccxt cannot read the market');
   const fees = rowsOf(await call((ex) => ex.v1PrivateGetUserFees({ market })), clock.nowMs());
-  return known({ account, rules, takerFee: fees.known ? readTakerFee(fees.value, market) : null }, clock.nowMs());
+  return known({ account, takerFee: fees.known ? readTakerFee(fees.value, market) : null }, clock.nowMs());
+}
+
+/** The market's row; a market the venue does not list is unknown. */
+async function readMarket(market: string, call: Call, clock: Clock): Promise<Known<Row>> {
+  const rows = rowsOf(await call((ex) => ex.v1PublicGetInfoMarkets({ market })), clock.nowMs());
+  if (!rows.known) return unknown(`market: ${rows.reason}`);
+  const row = rows.value.find((r) => r['name'] === market);
+  return row === undefined ? unknown('the venue does not list this market') : known(row, rows.asOfMs);
 }
 
 /** The highest fee accepted: the account's own where it is more than the default. */

@@ -73,6 +73,21 @@ export async function commitAll(repo: Repo, plans: CommitPlan[], options: Commit
   return ok(effective.map((plan, i) => ({ commit: signed.value[i]!, plan })));
 }
 
+/** One commit on `parent` that no branch points at yet, behind the same gate. Problems: `secret-gate`, `git-bad-path`, `git-signing`. */
+export async function commitAside(
+  repo: Repo,
+  parent: string,
+  plan: CommitPlan,
+  options: CommitOptions,
+): Promise<Result<string>> {
+  const refused = gate([plan], options.secrets) ?? badPath([plan]);
+  if (refused !== null) return fail(refused);
+  const imported = await importCommits(repo, parent, [plan], options);
+  if (!imported.ok) return imported;
+  const signed = await sign(repo, parent, imported.value, options);
+  return signed.ok ? ok(signed.value[0] ?? '') : signed;
+}
+
 /** A commit to replay elsewhere: as `CommitPlan`, its files by blob id. */
 export type Replay = {
   files: { path: string; blob: string | null; mode: string }[];

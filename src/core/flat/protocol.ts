@@ -222,8 +222,9 @@ function onReference(state: FlatState, reference: VenueReference, atMs: number):
   const size = closingSize(value, reference.sizeStep);
   if (tooSmall(size, reference.minSize)) return stop('below the smallest size the venue accepts', 'below-minimum');
   if (s.attempts >= s.policy.flatten.attempts) return stop(`not closed after ${s.attempts} attempts`, 'attempts');
-  // A market whose steps are known but that shows no price is an empty book, not a venue without references.
-  if (touch === null && Object.values(reference).some((v) => v !== null)) return failedReference(s, 'empty book');
+  // A market whose steps are known but that shows no price is an empty book, not a venue without references; it counts
+  // as a failure, or a book that stays empty would be looked at until the deadline.
+  if (touch === null && Object.values(reference).some((v) => v !== null)) return failedReference(state, 'empty book');
 
   const { start, step, max } = s.policy.flatten.slippageBps;
   const left = new Decimal(s.policy.flatten.maxCostUsd).minus(s.costUsd);
