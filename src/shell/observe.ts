@@ -13,7 +13,7 @@ export type ObservedInstance = {
   copies: Known<ProcessCopy[]>;
   intent: Known<StopIntent | null>;
   journal: JournalView;
-  /** Tracked lines, then those of `.mmfleet` that are not tracked yet. */
+  /** Tracked lines and those of `.mmfleet` that are not tracked yet, oldest proof first. */
   receipts: Receipt[];
   /** Lines not committed yet, oldest first. */
   uncommitted: { line: string; receipt: Receipt }[];
@@ -69,11 +69,21 @@ export async function observeOne(
     copies: all.known ? { ...all, value: all.value.filter((c) => c.instance === name) } : all,
     intent: await ops.local.intent(name),
     journal: spec === null ? { state: 'none' } : ops.journals.look(instance),
-    receipts: [...before, ...uncommitted].map((r) => r.receipt),
+    receipts: inOrder([...before, ...uncommitted].map((r) => r.receipt)),
     uncommitted,
     restarts: await ops.local.restarts(name),
     secretNames: spec === null ? { ok: true, names: [] } : ops.secrets.names(spec.secrets),
   };
+}
+
+/** By the time of the proof: a line that was never committed may be older than one that was. */
+function inOrder(receipts: Receipt[]): Receipt[] {
+  return receipts.toSorted((a, b) => (a.provedAt < b.provedAt ? -1 : a.provedAt > b.provedAt ? 1 : 0));
+}
+
+/** Whether a stop of ours is on record that was never proved: it is cleared with each proof. */
+export function stopWasOurs({ intent }: Pick<ObservedInstance, 'intent'>): boolean {
+  return intent.known && intent.value !== null;
 }
 
 /** How the newest run of an instance ended: `proved` when a flat receipt names it. */

@@ -13,7 +13,7 @@ import { type Decided, decide } from '../core/tuning/decide.ts';
 import { isSignal, rebuildMemory } from '../core/tuning/memory.ts';
 import type { TuningMemory } from '../core/tuning/types.ts';
 import { type Desired, type DesiredInstance, desiredDigest, valuesOf } from './desired.ts';
-import { lastRunOf, type Observed, stopWasOurs, type ObservedInstance } from './observe.ts';
+import { lastRunOf, type Observed, type ObservedInstance, stopWasOurs } from './observe.ts';
 import { forbiddenDifferences, handMade, idleRevert } from './person-changes.ts';
 
 /** The state of git that matters to a plan. */
@@ -245,10 +245,11 @@ export function baseEditedAfter(trail: TrailEntry[], basePath: string, iterPath:
   return false;
 }
 
-/** A receipt that is not flat and not in git yet: mmfleet ended between the proof and its hold. */
-function failedProofOf(observed: ObservedInstance): string | null {
-  const newest = observed.uncommitted.at(-1)?.receipt;
-  return newest === undefined || newest.verdict === 'FLAT' || newest.verdict === 'DUST' ? null : newest.rule;
+/** The newest proof failed and is not in git yet: mmfleet ended between the proof and its hold. */
+function failedProofOf({ receipts, uncommitted }: ObservedInstance): string | null {
+  const newest = receipts.at(-1);
+  if (newest === undefined || newest.verdict === 'FLAT' || newest.verdict === 'DUST') return null;
+  return uncommitted.some((u) => u.receipt === newest) ? newest.rule : null;
 }
 
 /** Whether a losing-fills signal made this iter. */
