@@ -27,6 +27,12 @@ export function printChat(ops: Ops, io: Io, look: Look | null, commits: string[]
   return EXIT.ok;
 }
 
+/** The answer when not even the repository opens. */
+export function chatUnopened(io: Io, problem: Problem): number {
+  io.out(`status=unavailable reason=${reasonOf([problem])}\n`);
+  return EXIT.ok;
+}
+
 function chatText(look: Look, commits: string[], problems: Problem[]): string {
   const shown = new Set(look.planned.map((p) => p.item.name));
   const items = statusItems(look).filter((i) => shown.has(i.name) || i.lifecycle === 'orphan');

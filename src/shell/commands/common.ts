@@ -8,6 +8,7 @@ import type { Io } from '../io.ts';
 import type { Ops } from '../ops.ts';
 import type { Look } from '../pass.ts';
 import { exitOfProblem } from '../reconcile.ts';
+import type { CommonOptions } from './options.ts';
 
 /** Prints a Problem and gives its exit code. */
 export function fail(io: Io, problem: Problem): ExitCode {
@@ -27,6 +28,13 @@ export function problemsOf(look: Look, only: ReadonlySet<string> | null): Proble
 /** Each text once: a fault in the fleet's defaults concerns every instance, and every pass finds it again. */
 export function printProblems(io: Io, problems: readonly Problem[]): void {
   for (const text of new Set(problems.map((p) => `${formatProblem(p)}\n`))) io.err(text);
+}
+
+/** The same, or for `--chat` the quiet answer that says it is unavailable. */
+export async function failOrChat(ops: Ops | null, options: CommonOptions, problem: Problem): Promise<number> {
+  if (options.chat !== true) return fail(options.io, problem);
+  const chat = await import('../chat.ts');
+  return ops === null ? chat.chatUnopened(options.io, problem) : chat.printChat(ops, options.io, null, [], [problem]);
 }
 
 /** Bad usage: one line, exit code 3. */

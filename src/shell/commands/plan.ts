@@ -3,7 +3,7 @@ import { painter } from '../io.ts';
 import { openOps } from '../ops.ts';
 import { look } from '../pass.ts';
 import { planSummary, planTable } from '../render/plan.ts';
-import { fail, printJson, printProblems, problemsOf, select } from './common.ts';
+import { failOrChat, printJson, printProblems, problemsOf, select } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 /** `plan`: what a pass would do, and why. Fetches, changes nothing. */
@@ -13,7 +13,7 @@ export async function runPlan(
 ): Promise<number> {
   const { io } = options;
   const opened = await openOps(options.C, { host: options.host });
-  if (!opened.ok) return fail(io, opened.problem);
+  if (!opened.ok) return failOrChat(null, options, opened.problem);
   const only = await select(opened.value, names, io);
   if (only === 'bad') return EXIT.usage;
   const seen = await look(opened.value, {
@@ -23,7 +23,7 @@ export async function runPlan(
     fetch: true,
     worktree: options.worktree === true,
   });
-  if (!seen.ok) return fail(io, seen.problem);
+  if (!seen.ok) return failOrChat(opened.value, options, seen.problem);
   const planned = seen.value.planned.filter((p) => only === null || only.has(p.item.name));
   if (options.chat === true)
     return (await import('../chat.ts')).printChat(opened.value, io, { ...seen.value, planned }, [], []);

@@ -4,7 +4,7 @@ import { painter } from '../io.ts';
 import { type Ops, openOps } from '../ops.ts';
 import { reconcileOnce } from '../reconcile.ts';
 import { planLine, planTable } from '../render/plan.ts';
-import { deadline, fail, phasePrinter, printJson, printProblems, problemsOf, select, usage } from './common.ts';
+import { deadline, failOrChat, phasePrinter, printJson, printProblems, problemsOf, select, usage } from './common.ts';
 import type { WatchOptions } from './options.ts';
 
 /** `reconcile --once | --watch`. */
@@ -14,7 +14,7 @@ export async function runReconcile(names: string[], options: WatchOptions): Prom
   if (options.dryRun === true) return (await import('./plan.ts')).runPlan(names, options);
   if (options.once !== true && options.watch !== true) return usage(io, 'reconcile needs --once or --watch');
   const opened = await openOps(options.C, { host: options.host });
-  if (!opened.ok) return fail(io, opened.problem);
+  if (!opened.ok) return failOrChat(null, options, opened.problem);
   if (options.watch === true) return (await import('../watch.ts')).runWatch(opened.value, names, options);
   return once(opened.value, names, options);
 }

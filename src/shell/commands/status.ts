@@ -7,7 +7,7 @@ import { type Look, look } from '../pass.ts';
 import { statusTable, summary } from '../render/status.ts';
 import { statusLong } from '../render/status-long.ts';
 import { statusItems } from '../status-items.ts';
-import { deadline, fail, printJson, printProblems, problemsOf, select } from './common.ts';
+import { deadline, failOrChat, printJson, printProblems, problemsOf, select } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 const REFRESH_MS = 2_000;
@@ -16,13 +16,13 @@ const REFRESH_MS = 2_000;
 export async function runStatus(names: string[], options: CommonOptions): Promise<number> {
   const { io } = options;
   const opened = await openOps(options.C, { host: options.host });
-  if (!opened.ok) return fail(io, opened.problem);
+  if (!opened.ok) return failOrChat(null, options, opened.problem);
   const ops = opened.value;
   const only = await select(ops, names, io);
   if (only === 'bad') return EXIT.usage;
   if (options.watch === true) return refresh(ops, only, options);
   const seen = await read(ops);
-  if (!seen.ok) return fail(io, seen.problem);
+  if (!seen.ok) return failOrChat(ops, options, seen.problem);
   ops.journals.save();
   const items = chosen(statusItems(seen.value), only);
   if (options.chat === true)
