@@ -9,7 +9,7 @@ import type { Problem } from '../../core/problem.ts';
 import type { Instance } from '../../core/spec/types.ts';
 import type { KnownSecret } from '../../core/trail/secret-gate.ts';
 import { type DesiredEnv, type DesiredInstance, desiredDigest } from '../desired.ts';
-import type { ObservedInstance } from '../observe.ts';
+import { type ObservedInstance, stopWasOurs } from '../observe.ts';
 import type { Ops } from '../ops.ts';
 import { tunedOnly } from '../views.ts';
 import { startInstance } from './start.ts';
@@ -127,12 +127,17 @@ function causeOfStart(observed: ObservedInstance): string {
   return observed.restarts.exitedMs !== null || unasked(observed) ? 'unasked-exit' : 'start';
 }
 
+const MOST_PATIENCE_S = 3600;
+
 /** The desired env, with the shutdown limit of the run itself where that is longer: patience must cover what runs. */
 function patientValues(
   values: Readonly<Record<string, string>>,
   { journal }: ObservedInstance,
 ): Record<string, string> {
-  const said = journal.state === 'ok' ? Number(journal.runStart?.config['shutdown_timeout_s']) : Number.NaN;
+  const shown = journal.state === 'ok' ? journal.runStart?.config['shutdown_timeout_s'] : undefined;
+  const number = typeof shown === 'number' || typeof shown === 'string' ? Number(shown) : Number.NaN;
+  // A journal is not believed without limit: nothing would end the wait.
+  const said = number <= MOST_PATIENCE_S ? number : Number.NaN;
   const declared = Number(values['MM_SHUTDOWN_TIMEOUT_S'] ?? Number.NaN);
   const longest = Math.max(...[said, declared].filter((limit) => Number.isFinite(limit)));
   return Number.isFinite(longest) ? { ...values, MM_SHUTDOWN_TIMEOUT_S: String(longest) } : { ...values };
@@ -158,13 +163,14 @@ async function start(
   const { ops } = deps;
   const done = outcome(instance.name);
   const order = startOrder(deps, instance, observed, secrets);
-  const before = new Set(ops.journals.runIds(instance));
+  const earlierRuns = new Set(ops.journals.runIds(instance));
   const nowMs = ops.clock.nowMs();
   // The count is written first: a crash of mmfleet right after the start must not forget it.
-  const restarts =
-    observed.restarts.exitedMs === null && !unasked(observed)
-      ? { restarts: 0, lastStartMs: nowMs, exitedMs: null }
-      : afterRestart(afterExit(observed.restarts, nowMs), instance.spec.runtime.backoff, nowMs);
+  const byItself = observed.restarts.exitedMs !== null || unasked(observed);
+  const before = byItself ? afterExit(observed.restarts, nowMs) : observed.restarts;
+  const restarts = byItself
+    ? afterRestart(before, instance.spec.runtime.backoff, nowMs)
+    : { restarts: 0, lastStartMs: nowMs, exitedMs: null };
   await ops.local.writeRestarts(instance.name, restarts);
   const result = await startInstance({
     instance: instance.name,
@@ -178,7 +184,7 @@ async function start(
     startTimeoutMs: instance.spec.runtime.startTimeoutMs,
     confirm: async () => {
       const view = ops.journals.look(instance);
-      if (view.state !== 'ok' || view.runStart === null || before.has(view.runId)) return 'no';
+      if (view.state !== 'ok' || view.runStart === null || earlierRuns.has(view.runId)) return 'no';
       return confirmRun(view.runStart, { envFileName: order.envFileName, values: tunedOnly(instance) });
     },
     signal: deps.signal,
@@ -187,6 +193,8 @@ async function start(
   // A start that came to nothing counts as an exit: the next one waits its turn, and too many are a crash loop.
   if (result.outcome === 'exited' || result.outcome === 'failed')
     await ops.local.writeRestarts(instance.name, afterExit(restarts, ops.clock.nowMs()));
+  // What was refused was no start: an unsteady venue must not add up to a crash loop.
+  if (result.outcome === 'refused') await ops.local.writeRestarts(instance.name, before);
   switch (result.outcome) {
     case 'running':
       return done('done', 'converged', `runs ${order.envFileName} (pid ${result.copy.pid})`, null);
@@ -206,6 +214,7 @@ async function start(
 const withHint = ({ message, hint }: Problem) => (hint === undefined ? message : `${message}; ${hint}`);
 
 const unasked = (observed: ObservedInstance) =>
+  !stopWasOurs(observed) &&
   observed.copies.known &&
   observed.copies.value.length === 0 &&
   observed.journal.state === 'ok' &&
