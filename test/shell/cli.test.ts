@@ -155,7 +155,7 @@ test('plan --detailed-exitcode: 0 when nothing is to do, 2 when something is; th
   expect(await w.cli('plan', '--detailed-exitcode')).toMatchObject({
     code: 2,
     out: expect.stringMatching(
-      /^mon +start +not-running[^]*plan: 1 to converge, 0 to tune, 0 held, 1 unchanged, 0 unknown$/m,
+      /^mon +start +not-running[\s\S]*plan: 1 to converge, 0 to tune, 0 held, 1 unchanged, 0 unknown$/m,
     ),
   });
   expect(await w.cli('reconcile', '--once', '--dry-run')).toMatchObject({ code: 0 });
@@ -169,7 +169,7 @@ describe('--chat', () => {
   test('a table and an action line, then NO_REPLY', async () => {
     const first = await w.cli('status', '--chat');
     expect(first).toMatchObject({ code: 0, err: '' });
-    expect(first.out).toMatch(/^NAME +STATE[^]*\namzn +running[^]*\naction: none, all as declared$/);
+    expect(first.out).toMatch(/^NAME +STATE[\s\S]*\namzn +running[\s\S]*\naction: none, all as declared$/);
     expect(first.out).toContain('markout5sBps=unavailable reason=');
     expect(await w.cli('status', '--chat')).toEqual({ code: 0, out: 'NO_REPLY', err: '' });
   });
