@@ -201,7 +201,8 @@ function buildEvent(type: string, ts: number, source: Source): JournalEvent {
 /** Recomputed edge in bps of the mid: positive when the fill was better than the mid. null without mid or side. */
 export function edgeOf(side: Side | null, price: number, mid: number | null): number | null {
   if (side === null || mid === null || mid === 0) return null;
-  return ((side === 'buy' ? mid - price : price - mid) / mid) * 1e4;
+  const edge = ((side === 'buy' ? mid - price : price - mid) / mid) * 1e4;
+  return Number.isFinite(edge) ? edge : null;
 }
 
 /** A line's mid from its texts: `mid`, else `mark_price`, else (bid + ask) / 2; null when it has none. */

@@ -17,9 +17,10 @@ export class Mean {
     return this.#n;
   }
 
-  /** null without values. */
+  /** null without values, and when they are too large to be added. */
   get value(): number | null {
-    return this.#n === 0 ? null : this.#sum / this.#n;
+    const mean = this.#sum / this.#n;
+    return Number.isFinite(mean) ? mean : null;
   }
 }
 
