@@ -10,12 +10,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { baseEnv, CANARY, type FleetWorld, fleetWorld, THREE } from '../support/fleet-world.ts';
 
 const SPEC = 'fleet/amzn.yaml';
 const BASE = 'fleet/env/amzn/.env.amzn';
 const ALL_WELL = 'plan: 0 to converge, 0 to tune, 0 held, 2 unchanged, 0 unknown';
+
+// Many processes a test: patience for a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let w: FleetWorld;
 let good: string;
@@ -36,7 +39,7 @@ beforeAll(async () => {
   await w.commit('own secrets');
   expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 0 });
   pids = await running();
-}, 60_000);
+});
 afterAll(() => w.end());
 
 const running = async () => (await w.copies()).map((c): [string, number] => [c.instance, c.pid]).sort();
@@ -219,7 +222,7 @@ describe('journals', () => {
     const path = w.journalOf('AMZN-USD')?.path ?? '';
     const lines = () => readFileSync(path, 'utf8').trimEnd().split('\n');
     appendFileSync(path, 'garbage\n{"ts": "x"}\n\u0000\u0001\n');
-    const at = lines().findIndex((line) => line === 'garbage') + 1;
+    const at = lines().indexOf('garbage') + 1;
     expect(await w.cli('reconcile', '--once')).toEqual({ code: 0, out: ALL_WELL, err: '' });
     const report = JSON.parse((await w.cli('analyse', 'amzn', '--json')).out) as {
       items: { counts: { badLines: number }; badLines: object[] }[];

@@ -2,9 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { REASONS } from '../../src/core/plan/types.ts';
 import { type FleetWorld, fleetWorld, THREE } from '../support/fleet-world.ts';
+
+// Many processes a test: patience for a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let w: FleetWorld;
 const VERSION = (
@@ -16,7 +19,7 @@ beforeAll(async () => {
   w.put('fleet/mon.yaml', `${readFileSync(join(w.ops, 'fleet/mon.yaml'), 'utf8')}  state: Stopped\n`);
   await w.commit('mon stays down');
   expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 0 });
-}, 60_000);
+});
 afterAll(() => w.end());
 
 describe('usage', () => {
@@ -201,15 +204,15 @@ describe('--chat', () => {
 });
 
 test('no escape codes unless asked for', async () => {
-  const escape = String.fromCharCode(27);
+  const codes = String.fromCharCode(27);
   for (const command of [['status'], ['plan'], ['status', 'amzn'], ['why', 'amzn']]) {
     const plain = await w.cliWith({ NO_COLOR: '' }, '-C', w.ops, ...command);
-    expect(plain.out).not.toContain(escape);
+    expect(plain.out).not.toContain(codes);
   }
   const forced = await w.cliWith({ NO_COLOR: '', FORCE_COLOR: '1' }, '-C', w.ops, 'status');
-  expect(forced.out).toContain(escape);
+  expect(forced.out).toContain(codes);
   const refused = await w.cliWith({ NO_COLOR: '1', FORCE_COLOR: '1' }, '-C', w.ops, 'status');
-  expect(refused.out).not.toContain(escape);
+  expect(refused.out).not.toContain(codes);
 });
 
 test('logs: the last lines of each instance, prefixed when there are several', async () => {

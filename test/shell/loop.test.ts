@@ -2,13 +2,16 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Receipt } from '../../src/core/flat/types.ts';
 import { canaryTexts, type FleetWorld, fleetWorld, type Run, stretch, THREE } from '../support/fleet-world.ts';
 import { alive, until } from '../support/puppet.ts';
 
 const MINUTES = 40;
 const BOUNDS = { MM_SPREAD_MULTIPLIER: [0.3, 5], MM_MIN_OFFSET_BPS: [0.5, 50], MM_MAX_OFFSET_BPS: [1, 100] } as const;
+
+// Many processes a test: patience for a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let w: FleetWorld;
 const runs: Record<'first' | 'tuned' | 'again', Run> = {} as never;
