@@ -44,9 +44,9 @@ export function stepChange(
   trail: TrailEntry[],
   decision: StepDecision,
   journal: string | null,
+  iter = nextIter(instance, trail),
 ): ChangePlan {
   const { env, spec } = usable(instance);
-  const iter = nextIter(instance, trail);
   const story = {
     instance: instance.name,
     market: spec.market,
@@ -143,19 +143,37 @@ export function holdChange(
   };
 }
 
-/** Lifts the hold or park of an instance; null when there is none. */
-export function releaseChange(desired: Desired, name: string, reason: string, at: number | null): ChangePlan | null {
+/**
+ * Lifts the hold or park of an instance; null when there is none. With `anewMs` (wall time) it is also made without one, for
+ * a memory that only a release starts anew: no commit is empty, so a park that is over when it begins stays as its trace.
+ */
+export function releaseChange(
+  desired: Desired,
+  name: string,
+  reason: string,
+  at: number | null,
+  anewMs: number | null,
+): ChangePlan | null {
   const hold = desired.holds.find((h) => h.instance === name);
+  const lifted = hold === undefined || hold.until === hold.since ? null : hold;
+  if (lifted === null && anewMs === null) return null;
   const story: CommitStory = {
     kind: 'release',
     instance: name,
     at,
-    why: hold === undefined ? [] : [`Lifts: ${hold.reason}`],
+    why: lifted === null ? ['What tuning remembers of it starts anew.'] : [`Lifts: ${lifted.reason}`],
     reason,
-    holdKind: hold?.kind ?? 'hold',
+    holdKind: lifted?.kind ?? 'hold',
   };
-  if (hold === undefined) return null;
-  return { instance: name, files: [holdsFile(removeHold(desired.holds, name))], message: commitMessage(story), at };
+  const holds =
+    hold === undefined ? addHold(desired.holds, trace(name, reason, anewMs ?? 0)) : removeHold(desired.holds, name);
+  return { instance: name, files: [holdsFile(holds)], message: commitMessage(story), at };
+}
+
+function trace(instance: string, reason: string, nowMs: number): Hold {
+  // Cut off, never rounded up: a park that ends in the next second would stop what runs.
+  const over = new Date(Math.floor(nowMs / 1000) * 1000).toISOString().replace('.000Z', 'Z');
+  return { instance, kind: 'park', reason: `released: ${reason}`, since: over, until: over };
 }
 
 /** A verdict line; the iter file itself never changes. */

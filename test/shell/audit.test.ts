@@ -19,8 +19,8 @@ import {
 } from '../../src/shell/changes.ts';
 import { auditRepository } from '../../src/shell/commands/audit.ts';
 import { runProgram } from '../../src/shell/program.ts';
+import { type AuditWorld, auditWorld, decisionOf, NOW, receiptOf } from '../support/history-world.ts';
 import { git, OPERATOR } from '../support/repos.ts';
-import { type AuditWorld, auditWorld, decisionOf, NOW, receiptOf } from './audit-world.ts';
 
 type Ran = { code: number; out: string; err: string };
 
@@ -83,7 +83,7 @@ describe('a history made by the loop', () => {
         NOW * 1000,
       ),
     );
-    await w.land(releaseChange(await w.desired(), 'amzn', 'go on', NOW + 70_000), OPERATOR);
+    await w.land(releaseChange(await w.desired(), 'amzn', 'go on', NOW + 70_000, null), OPERATOR);
     await w.step({
       to: { MM_REPRICE_TOLERANCE_PERCENT: '0.2' },
       theme: 'reprice',

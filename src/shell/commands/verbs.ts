@@ -102,7 +102,14 @@ async function commitWish(
       (desired) => {
         const reason = options.reason ?? '';
         const at = journalTs(ops, instance);
-        if (verb === 'release') return releaseChange(desired, instance.name, reason, at);
+        if (verb === 'release')
+          return releaseChange(
+            desired,
+            instance.name,
+            reason,
+            at,
+            blocked(seen.value, instance) ? ops.clock.nowMs() : null,
+          );
         if (verb === 'flatten')
           return holdChange(
             desired,
@@ -139,6 +146,12 @@ async function commitWish(
   });
   if (!landed.ok) return landed;
   return { ok: true, value: { names, commits: landed.value, refused: 0 } };
+}
+
+/** Whether only a release brings tuning back: an incomplete memory, or steps that a person took back. */
+function blocked(seen: Look, instance: DesiredInstance): boolean {
+  const memory = seen.situations.find((s) => s.instance.name === instance.name)?.memory ?? null;
+  return memory !== null && (!memory.complete || memory.forgotten.length > 0);
 }
 
 function journalTs(ops: Ops, instance: DesiredInstance): number | null {

@@ -13,7 +13,7 @@ import type { TrailEntry } from '../../src/core/trail/types.ts';
 import type { TuningDecision } from '../../src/core/tuning/types.ts';
 import { type ChangePlan, convergeChange, stepChange } from '../../src/shell/changes.ts';
 import { type Desired, type DesiredInstance, readDesired } from '../../src/shell/desired.ts';
-import { cloneAt, FLEET, git } from '../support/repos.ts';
+import { cloneAt, FLEET, git } from './repos.ts';
 
 export const NOW = 1_771_243_200;
 const JOURNAL = 'mm_AMZN-USD_20260216_120000.jsonl@0..1048576';
