@@ -113,8 +113,8 @@ export function readBook(
   const bids = pricesOf(data['bid']);
   const asks = pricesOf(data['ask']);
   if (bids === null || asks === null) return 'malformed order book';
-  const bid = bids.length === 0 ? null : Decimal.max(...bids);
-  const ask = asks.length === 0 ? null : Decimal.min(...asks);
+  const bid = best(bids, (price, other) => price.gt(other));
+  const ask = best(asks, (price, other) => price.lt(other));
   if (bid !== null && ask !== null && bid.gte(ask)) return 'crossed order book';
   const inside = (price: Decimal | null) => (price?.gte(low) === true && price.lte(high) ? plain(price) : null);
   return { bid: inside(bid), ask: inside(ask) };
@@ -155,6 +155,15 @@ function idOf(value: unknown): string | null {
 function hexOf(value: unknown): string | null {
   const text = typeof value === 'string' ? value.trim().toLowerCase().replace(/^0x/, '') : '';
   return /^[0-9a-f]{1,64}$/.test(text) ? BigInt(`0x${text}`).toString(16) : null;
+}
+
+function best(prices: string[], beats: (price: Decimal, other: Decimal) => boolean): Decimal | null {
+  let found: Decimal | null = null;
+  for (const text of prices) {
+    const price = new Decimal(text);
+    if (found === null || beats(price, found)) found = price;
+  }
+  return found;
 }
 
 function pricesOf(levels: unknown): string[] | null {
