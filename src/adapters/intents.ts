@@ -62,5 +62,5 @@ function isIntent(value: unknown): value is StopIntent {
   if (typeof value !== 'object' || value === null) return false;
   const { pid, startTicks, signal, at, cause } = value as Record<string, unknown>;
   const texts = [startTicks, signal, at, cause].every((v) => typeof v === 'string');
-  return Number.isSafeInteger(pid) && texts && Number.isFinite(Date.parse(at as string));
+  return Number.isSafeInteger(pid) && Number(pid) >= 0 && texts && Number.isFinite(Date.parse(at as string));
 }
