@@ -1,4 +1,5 @@
 /** Any other perpetual exchange through ccxt's unified calls, believed only where a reply can be checked. */
+import { createHash } from 'node:crypto';
 import { Decimal } from '../core/decimal.ts';
 import type { Clock, CloseResult, VenuePort } from '../core/ports.ts';
 import { type Known, known, type Problem, type Result, unknown } from '../core/problem.ts';
@@ -198,12 +199,17 @@ async function send(
     exchange.createOrder(at.value.symbol, 'limit', order.side, contracts, new Decimal(limitPrice).toNumber(), {
       reduceOnly: true,
       timeInForce: 'IOC',
-      clientOrderId: order.clientId,
+      clientOrderId: shortId(order.clientId),
     }),
   );
   if (outcome.kind === 'failed' && outcome.turnedDown === true) return 'turned-down';
   const id = outcome.kind === 'replied' ? (outcome.body as { id?: unknown } | undefined)?.id : undefined;
   return typeof id === 'string' && id !== '' ? id : null;
+}
+
+/** Exchanges allow as few as 28 characters, some letters and digits only: one id of ours is always the same id of theirs. */
+function shortId(clientId: string): string {
+  return `mmf${createHash('sha256').update(clientId).digest('hex').slice(0, 17)}`;
 }
 
 async function settled(call: Call, clock: Clock, clientId: string, id: string): Promise<Known<CloseResult>> {

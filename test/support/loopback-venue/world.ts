@@ -56,10 +56,11 @@ export function prove(
   venue: VenuePort,
   { policy = {} }: Partial<Pick<Scenario, 'policy'>> = {},
   seenClientIds: string[] = [],
+  market = MARKET,
 ): Promise<Proved> {
   return proveFlat({
     instance: 'amzn',
-    market: MARKET,
+    market,
     venue,
     clock: systemClock,
     policy: {
