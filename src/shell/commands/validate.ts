@@ -4,6 +4,7 @@ import { formatProblem, type Problem } from '../../core/problem.ts';
 import type { Desired } from '../desired.ts';
 import { EXIT } from '../exit.ts';
 import { type Ops, openOps } from '../ops.ts';
+import { venueProblems } from '../venue-problems.ts';
 import { fail } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
@@ -19,6 +20,7 @@ export async function runValidate(options: CommonOptions): Promise<number> {
   const problems = [
     ...desired.problems,
     ...secretProblems(desired, opened.value),
+    ...(await venueProblems(desired, opened.value.secrets)),
     ...journalWarnings(desired, root),
     ...fleetProblem(desired),
   ];
