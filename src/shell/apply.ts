@@ -20,12 +20,20 @@ import { type Desired, type DesiredInstance, HOLDS_PATH, type TreeFile } from '.
 import { observeOne } from './observe.ts';
 import type { Ops } from './ops.ts';
 import type { Look } from './pass.ts';
+import { knownProposals, syncProposals } from './proposals.ts';
 
-export type ApplyOptions = { push: boolean; signal: AbortSignal; onPhase: ConvergeDeps['onPhase'] };
+export type ApplyOptions = {
+  push: boolean;
+  only?: ReadonlySet<string> | null;
+  signal: AbortSignal;
+  onPhase: ConvergeDeps['onPhase'];
+};
 
 export type Applied = {
   /** Subjects of the commits that landed, oldest first. */
   commits: string[];
+  /** What was put on or taken from proposal branches, one line each. */
+  proposals: string[];
   outcomes: ConvergeOutcome[];
   problems: Problem[];
 };
@@ -35,7 +43,7 @@ export type Builder = (desired: Desired, trail: TrailEntry[]) => ChangePlan | nu
 
 /** Acts on a plan. Problems are values; an instance that fails costs the others nothing. */
 export async function apply(ops: Ops, look: Look, options: ApplyOptions): Promise<Applied> {
-  const applied: Applied = { commits: [], outcomes: [], problems: [] };
+  const applied: Applied = { commits: [], proposals: [], outcomes: [], problems: [] };
   const secrets = await secretValues(ops, look);
   const land = async (builders: Builder[]) => {
     // Nothing new, but commits of an earlier pass may still wait for the remote.
@@ -46,6 +54,10 @@ export async function apply(ops: Ops, look: Look, options: ApplyOptions): Promis
     return landed.ok;
   };
   const landed = await land(commitBuilders(ops, look));
+
+  const proposed = landed ? await syncProposals(ops, look, secrets, options) : ok([]);
+  if (proposed.ok) applied.proposals = proposed.value;
+  else applied.problems.push(proposed.problem);
 
   // What could not be committed adds no risk either: alarms still stop, and nothing is started.
   const wanted = landed ? look.planned : look.planned.flatMap((p) => stopForAlarm(look, p));
@@ -119,16 +131,19 @@ function commitBuilders(ops: Ops, look: Look): Builder[] {
             ? []
             : [(desired) => withInstance(desired, item.name, (i) => verdictChange(desired, i, verdict, at))];
         const change: Builder = (desired, trail) =>
-          withInstance(desired, item.name, (i) =>
-            decision.kind === 'park'
-              ? parkChange(desired, i, decision, nowMs)
-              : stepChange(desired, i, trail, decision, ops.journals.reference(item.name)),
-          );
+          withInstance(desired, item.name, (i) => {
+            if (decision.kind === 'park') return parkChange(desired, i, decision, nowMs);
+            if (!stillStands(desired, look.desired, item.name)) return null;
+            return stepChange(desired, i, trail, decision, ops.journals.reference(item.name));
+          });
         return [change, ...judged];
       }
       case 'commit-rebase':
         return [
-          (desired, trail) => withInstance(desired, item.name, (i) => rebaseChange(i, trail, effect.changes, at)),
+          (desired, trail) =>
+            withInstance(desired, item.name, (i) =>
+              stillStands(desired, look.desired, item.name) ? rebaseChange(i, trail, effect.changes, at) : null,
+            ),
         ];
       case 'commit-verdict':
         return [(desired) => withInstance(desired, item.name, (i) => verdictChange(desired, i, effect.verdict, at))];
@@ -180,7 +195,9 @@ async function recordBuilders(ops: Ops, look: Look, outcomes: ConvergeOutcome[])
     const unproved = uncommitted.filter((u) => !proved.includes(u)).map((u) => u.line);
     for (const { line, receipt } of proved)
       builders.push((desired) =>
-        tracked(desired, outcome.name, line) ? null : convergeChange(desired, outcome.name, line, receipt, at),
+        tracked(desired, outcome.name, line)
+          ? null
+          : convergeChange(desired, outcome.name, line, receipt, at, outcome.standing !== 'failed'),
       );
     const { hold } = outcome;
     if (hold !== null)
@@ -192,10 +209,21 @@ async function recordBuilders(ops: Ops, look: Look, outcomes: ConvergeOutcome[])
 const tracked = (desired: Desired, name: string, line: string) =>
   desired.files.get(`fleet/receipts/${name}.jsonl`)?.text.split('\n').includes(line) === true;
 
+/** Whether the env, its base and the specs on this head are those a change was decided on; else the next pass decides anew. */
+export function stillStands(now: Desired, then: Desired, name: string): boolean {
+  const facts = ({ instances, fleetBlob }: Desired) => {
+    const instance = instances.find((i) => i.name === name);
+    const { path, text, baseBlob } = instance?.env ?? {};
+    return [path, text, baseBlob, instance?.specBlob, fleetBlob];
+  };
+  const before = facts(then);
+  return facts(now).every((fact, i) => fact === before[i]);
+}
+
 function withInstance(
   desired: Desired,
   name: string,
-  change: (instance: DesiredInstance) => ChangePlan,
+  change: (instance: DesiredInstance) => ChangePlan | null,
 ): ChangePlan | null {
   const instance = desired.instances.find((i) => i.name === name);
   return instance === undefined || instance.env === null ? null : change(instance);
@@ -234,7 +262,9 @@ export async function publishChanges(
       if (unreadable !== undefined && builders.length > 0) return { ok: false, problem: unreadable };
       const trail = await ops.trail(git.author.email);
       if (!trail.ok) return trail;
-      return ok(buildAll(desired.value, trail.value, builders));
+      // Numbers on proposal branches are taken, merged or not.
+      const { newest } = await knownProposals(ops, git.author.email);
+      return ok(buildAll(desired.value, [...trail.value, ...newest.values()], builders));
     },
   });
   return result;

@@ -221,13 +221,14 @@ export function rebaseChange(
   return { instance: instance.name, files: [{ path: iterFileName(env.basePath, iter), text }], message, at };
 }
 
-/** A stop, with or without a start after it: its receipt line enters the tracked log. */
+/** A stop, with or without a start after it (`started`: the start came about): its receipt line enters the tracked log. */
 export function convergeChange(
   desired: Desired,
   name: string,
   line: string,
   receipt: Receipt,
   at: number | null,
+  started = true,
 ): ChangePlan {
   const starts = receipt.iterTo !== undefined && !STAYS_DOWN.includes(receipt.cause);
   const story: CommitStory = {
@@ -237,7 +238,7 @@ export function convergeChange(
     why: [whyOf(receipt)],
     // A start of something that was down ends nothing.
     iterFrom: receipt.signalAt === null && receipt.cause !== 'unasked-exit' ? 'none' : receipt.iterFrom,
-    iterTo: starts ? receipt.iterTo : 'none',
+    iterTo: starts && started ? receipt.iterTo : 'none',
     flat: receipt.verdict === 'DUST' ? 'DUST' : 'FLAT',
     costUsd: receipt.costUsd,
     receipt: `sha256:${createHash('sha256').update(line).digest('hex')}`,
@@ -245,8 +246,8 @@ export function convergeChange(
   return { instance: name, files: receiptFiles(desired, name, [line]), message: commitMessage(story), at };
 }
 
-/** One sentence a line, as a lab book wants it. */
-const sentences = (text: string) => text.split(/(?<=\.) (?=[A-Z])/);
+/** The engine says the finding and the step on a line each. */
+const sentences = (text: string) => text.split('\n');
 
 /** Causes after which nothing is started in the same step. */
 export const STAYS_DOWN: readonly string[] = [

@@ -1,5 +1,6 @@
 /** What a pass needs of git, bound to one clone. */
 import { currentBranch, headOf, isAncestor, type Repo } from '../adapters/git.ts';
+import { type ProposalPort, proposalPort } from '../adapters/git-proposals.ts';
 import { type PublishOptions, publish } from '../adapters/git-publish.ts';
 import { type DirtyPath, dirtyPaths, readTree } from '../adapters/git-read.ts';
 import { remoteHead, type Synced, type SyncOptions, syncRemote } from '../adapters/git-sync.ts';
@@ -20,21 +21,35 @@ export type FleetGit = {
   sync(options: SyncOptions): Promise<Result<Synced>>;
   /** Subjects of the commits that landed. */
   publish(options: PublishOptions): Promise<Result<string[]>>;
+  /** Branches that wait for a person; absent: proposals are only shown. */
+  proposals?: ProposalPort;
 };
+
+const KEPT_TEXTS = 2_000;
 
 /** The real thing. */
 export function fleetGit(repo: Repo): FleetGit {
+  /** A commit never changes: base envs that every pass compares with are read once. */
+  const texts = new Map<string, string | null>();
   return {
     branch: () => currentBranch(repo),
     head: () => headOf(repo),
     isAncestor: (ancestor, descendant) => isAncestor(repo, ancestor, descendant),
     dirty: (folders) => dirtyPaths(repo, folders),
     async fileAt(commit, path) {
+      const key = `${commit}:${path}`;
+      const known = texts.get(key);
+      if (known !== undefined) return known;
       const tree = await readTree(repo, commit, path);
-      return tree.ok ? (tree.value.find((f) => f.path === path)?.text ?? null) : null;
+      if (!tree.ok) return null;
+      const text = tree.value.find((f) => f.path === path)?.text ?? null;
+      if (texts.size >= KEPT_TEXTS) texts.clear();
+      texts.set(key, text);
+      return text;
     },
     remoteHead: (remote, branch) => remoteHead(repo, remote, branch),
     sync: (options) => syncRemote(repo, options),
     publish: (options) => publish(repo, options),
+    proposals: proposalPort(repo),
   };
 }

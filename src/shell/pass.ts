@@ -1,4 +1,5 @@
 /** One pass: look at git and the world, plan, and (in apply.ts) act. */
+import type { KnownProposals } from '../adapters/git-proposals.ts';
 import { iterFileName } from '../core/env/iter.ts';
 import { capChanges, type Planned, planInstance } from '../core/plan/plan.ts';
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
@@ -8,6 +9,7 @@ import { fleetGuards } from '../core/tuning/guards.ts';
 import type { Desired, DesiredInstance } from './desired.ts';
 import { type Observed, observe } from './observe.ts';
 import type { Ops } from './ops.ts';
+import { knownProposals, withProposal } from './proposals.ts';
 import {
   addingCommit,
   baseEditedAfter,
@@ -38,6 +40,8 @@ export type Look = {
   situations: Situation[];
   planned: Planned[];
   git: GitState;
+  /** Steps that wait for a person on branches of their own, as this clone last saw them. */
+  proposals: KnownProposals;
   /** Whether the remote answered; `none`: there is none, or it was not asked. */
   remote: RemoteState;
   /** Diagnostics that do not stop the pass: the remote is away, a leftover was recomputed. */
@@ -99,7 +103,10 @@ async function lookAt(
       instance.env === null ? null : ops.journals.edgesOf(instance, envName(instance.env.basePath, iter)),
     oldBases: await oldBases(ops, desired, trail.value),
   };
-  return ok({ desired, fleet, observed, trail: trail.value, git, remote, notes, ...planAll(context, fleet, options) });
+  const proposals = await knownProposals(ops, fleet.git.author.email);
+  const { situations, planned: plans } = planAll(context, fleet, options);
+  const planned = plans.map((p, i) => withProposal(p, situations[i]!, proposals));
+  return ok({ desired, fleet, observed, trail: trail.value, git, remote, notes, proposals, situations, planned });
 }
 
 /** Plans every instance; those not selected are shown as they are, without an effect. */
@@ -214,22 +221,30 @@ async function isPublished(ops: Ops, fleet: Fleet, revision: string | null): Pro
   return remote !== null && revision !== null && (await ops.git.isAncestor(revision, remote));
 }
 
-/** Base env texts at the commits that added the newest iters, where the base was touched since. */
+/** Base env texts at the commits that added the newest iters, where the base may have been touched since. */
 async function oldBases(ops: Ops, desired: Desired, trail: TrailEntry[]): Promise<Map<string, string>> {
   const texts = new Map<string, string>();
+  const newestMerge = trail.findIndex((entry) => entry.parents.length > 1);
   for (const instance of desired.instances) {
-    const text = await oldBase(ops, instance, trail);
+    const text = await oldBase(ops, instance, trail, newestMerge);
     if (text !== null) texts.set(instance.name, text);
   }
   return texts;
 }
 
-async function oldBase(ops: Ops, instance: DesiredInstance, trail: TrailEntry[]): Promise<string | null> {
+async function oldBase(
+  ops: Ops,
+  instance: DesiredInstance,
+  trail: TrailEntry[],
+  newestMerge: number,
+): Promise<string | null> {
   const { env } = instance;
   if (env === null || env.iter === null) return null;
   const own = trail.filter((entry) => concerns(entry, instance));
-  if (!baseEditedAfter(own, env.basePath, env.path)) return null;
   const commit = addingCommit(own, env.path);
   if (commit === null) return null;
+  // Below a merge the order of the log says nothing: an edit beside the iter's commit may stand under it.
+  const merged = newestMerge >= 0 && newestMerge < trail.findIndex((entry) => entry.commit === commit);
+  if (!merged && !baseEditedAfter(own, env.basePath, env.path)) return null;
   return ops.git.fileAt(commit, env.basePath);
 }

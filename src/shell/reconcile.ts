@@ -21,7 +21,7 @@ export type PassReport = {
   problems: Problem[];
 };
 
-const NOTHING: Applied = { commits: [], outcomes: [], problems: [] };
+const NOTHING: Applied = { commits: [], proposals: [], outcomes: [], problems: [] };
 
 /** One pass under the lock. Never throws for expected outcomes. */
 export async function pass(ops: Ops, options: RunOptions): Promise<PassReport> {

@@ -4,7 +4,7 @@ import type { RunState } from '../core/health/run.ts';
 import { realizedPnl } from '../core/journal/fifo.ts';
 import type { Planned } from '../core/plan/plan.ts';
 import type { Metric, StatusItem } from '../core/plan/status.ts';
-import type { Health, Lifecycle } from '../core/plan/types.ts';
+import type { Health, Lifecycle, PlanReason } from '../core/plan/types.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
 import type { Look } from './pass.ts';
 import { isCurrentRun, type Situation } from './views.ts';
@@ -151,6 +151,8 @@ function heldOf({ view }: Situation, planned: Planned | undefined): StatusItem['
   return planned?.standing === 'held' ? { reason: planned.item.message, since: null } : null;
 }
 
+const TOLD: readonly PlanReason[] = ['parked', 'suspended', 'backoff', 'proposed'];
+
 function noteOf(name: string, planned: Planned | undefined): string | null {
   if (planned === undefined) return null;
   const { item, standing } = planned;
@@ -158,9 +160,7 @@ function noteOf(name: string, planned: Planned | undefined): string | null {
     return item.reason === 'held'
       ? `${item.message.split(';')[0]}: mmfleet release ${name} --reason ...`
       : item.message;
-  if (standing === 'unknown' || item.reason === 'parked' || item.reason === 'suspended' || item.reason === 'backoff')
-    return item.message;
-  return null;
+  return standing === 'unknown' || TOLD.includes(item.reason) ? item.message : null;
 }
 
 /** The newest change of an instance; receipts and verdicts only when there is nothing else. */

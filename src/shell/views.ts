@@ -113,7 +113,7 @@ function viewOf(
   const secretNames = observed.secretNames;
   const digest = secretNames.ok ? desiredDigest(instance, secretNames.names) : null;
   const copy = observed.copies.known ? observed.copies.value[0] : undefined;
-  const rebase = rebaseOf(context, instance, trail);
+  const rebase = rebaseOf(context, instance);
   const owned = env === null ? [] : [`${env.basePath}.`, `fleet/receipts/${name}.jsonl`, 'fleet/holds.yaml'];
   return {
     name,
@@ -228,11 +228,11 @@ export function tunedOnly(instance: DesiredInstance): Record<string, string> {
 }
 
 /** The base was edited after the newest iter was made: its tuned keys move onto the new base. */
-function rebaseOf(context: Context, instance: DesiredInstance, trail: TrailEntry[]): InstanceView['rebase'] {
+function rebaseOf(context: Context, instance: DesiredInstance): InstanceView['rebase'] {
   const { env } = instance;
   if (env === null || env.iter === null) return null;
   const old = context.oldBases.get(instance.name) ?? null;
-  if (old === null || old === env.baseText || !baseEditedAfter(trail, env.basePath, env.path)) return null;
+  if (old === null || old === env.baseText) return null;
   return { changes: rebaseIter(parseEnv(old, env.basePath).values, env.baseValues, env.values) };
 }
 

@@ -120,6 +120,7 @@ function logPass(log: pino.Logger, report: PassReport): void {
     log.error({ code: problem.code, hint: problem.hint, instance: problem.instance }, problem.message);
   for (const note of report.look?.notes ?? []) log.warn({ code: note.code }, note.message);
   for (const commit of report.applied.commits) log.info({ commit }, 'committed');
+  for (const proposal of report.applied.proposals) log.info({ proposal }, 'proposed');
   for (const o of report.applied.outcomes)
     (o.standing === 'done' ? log.info.bind(log) : log.warn.bind(log))(
       { instance: o.name, standing: o.standing, reason: o.reason, detail: o.message },

@@ -170,13 +170,14 @@ function planDead(view: InstanceView, nowMs: number, none: None, act: Act): Plan
 }
 
 function planRestart(view: InstanceView, nowMs: number, none: None, act: Act): Planned {
+  // A step made from the values before a person's edit would leave that edit behind.
+  if (view.rebase !== null && view.decision?.kind !== 'stop') return rebase(view, none, act);
   const wanted = planDecision(view, none, act);
   const observing = view.spec?.autonomy !== 'apply';
   // An alarm of the run that just ended is answered before the same config is started again;
   // where tuning is only reported, converging goes on without it.
   if (wanted !== null && !observing && (wanted.effect !== null || (view.decision !== null && isAlarm(view.decision))))
     return wanted;
-  if (view.rebase !== null) return rebase(view, none, act);
   if (view.restart.kind === 'crash-loop' && view.lastRun !== 'none') {
     return act('hold', 'crash-loop', `${view.restart.restarts} restarts without a stable period`, {
       do: 'latch',
@@ -212,7 +213,9 @@ function planLive(view: InstanceView, copy: ProcessCopy, none: None, act: Act): 
   if (view.confirmation === 'pending')
     return none('not-confirmed', 'started; its journal has not confirmed the env yet', 'waiting');
   const wanted = planDecision(view, none, act);
-  if (wanted !== null) return wanted;
+  // A step that is only shown ends the time of the iteration before it all the same.
+  const shown = wanted?.item.reason === 'proposed' || wanted?.item.reason === 'observe-only';
+  if (wanted !== null && !(shown && view.verdict !== null && view.gitReachable)) return wanted;
   if (view.verdict !== null && view.gitReachable) {
     const v = view.verdict;
     return act('verdict', 'converged', `${label(v.iter)} ${v.verdict} against ${label(v.against)} (n=${v.n})`, {

@@ -38,13 +38,14 @@ async function once(ops: Ops, names: string[], options: WatchOptions): Promise<n
   });
   stop.clear();
   const commits = report.passes.flatMap((p) => p.applied.commits);
+  const proposals = report.passes.flatMap((p) => p.applied.proposals);
   const planned = report.last?.planned.filter((p) => only === null || only.has(p.item.name)) ?? [];
   const found = report.last === null ? [] : problemsOf(report.last, only);
   const notes = report.passes.flatMap((p) => p.look?.notes ?? []);
   const problems = [...notes, ...found, ...report.problems];
   const exit = stop.exit() ?? (report.exit === EXIT.held && options.allowHeld === true ? EXIT.ok : report.exit);
   if (options.chat === true)
-    return (await import('../chat.ts')).printChat(ops, io, report.last, commits, report.problems);
+    return (await import('../chat.ts')).printChat(ops, io, report.last, [...commits, ...proposals], report.problems);
   if (options.json === true) {
     printJson(
       io,
@@ -55,6 +56,7 @@ async function once(ops: Ops, names: string[], options: WatchOptions): Promise<n
       {
         passes: report.passes.length,
         commits,
+        proposals,
         exit,
       },
     );
@@ -64,7 +66,7 @@ async function once(ops: Ops, names: string[], options: WatchOptions): Promise<n
   for (const outcome of report.passes.flatMap((p) => p.applied.outcomes)) {
     if (outcome.standing !== 'done') io.err(`${outcome.name} ${outcome.standing}: ${outcome.message}\n`);
   }
-  for (const subject of commits) io.out(`${subject}\n`);
+  for (const subject of [...commits, ...proposals]) io.out(`${subject}\n`);
   if (report.last !== null) {
     const interesting = planned.filter((p) => p.standing !== 'settled');
     io.out(
