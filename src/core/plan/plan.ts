@@ -213,9 +213,7 @@ function planLive(view: InstanceView, copy: ProcessCopy, none: None, act: Act): 
   if (view.confirmation === 'pending')
     return none('not-confirmed', 'started; its journal has not confirmed the env yet', 'waiting');
   const wanted = planDecision(view, none, act);
-  // A step that is only shown ends the time of the iteration before it all the same.
-  const shown = wanted?.item.reason === 'proposed' || wanted?.item.reason === 'observe-only';
-  if (wanted !== null && !(shown && view.verdict !== null && view.gitReachable)) return wanted;
+  if (wanted !== null && wanted.effect !== null) return wanted;
   if (view.verdict !== null && view.gitReachable) {
     const v = view.verdict;
     return act('verdict', 'converged', `${label(v.iter)} ${v.verdict} against ${label(v.against)} (n=${v.n})`, {
@@ -223,7 +221,7 @@ function planLive(view: InstanceView, copy: ProcessCopy, none: None, act: Act): 
       verdict: v,
     });
   }
-  return none('converged', 'running as declared', 'settled');
+  return wanted ?? none('converged', 'running as declared', 'settled');
 }
 
 function rebase(view: InstanceView, none: None, act: Act): Planned {
@@ -245,7 +243,7 @@ function planDecision(view: InstanceView, none: None, act: Act): Planned | null 
     case 'none':
       return decision.reason === 'converged' ? null : none(decision.reason, decision.message, 'settled');
     case 'stop':
-      return act('stop', 'hard-limit', decision.message, {
+      return act('stop', 'hard-limit', decision.message.replaceAll('\n', ' '), {
         do: 'stop',
         cause: 'hard-limit',
         hold: `hard limit: ${decision.message}`,
@@ -254,7 +252,7 @@ function planDecision(view: InstanceView, none: None, act: Act): Planned | null 
     case 'recover':
     case 'undo':
     case 'park': {
-      const wish = `${decision.message}`;
+      const wish = decision.message.replaceAll('\n', ' ');
       if (view.spec?.autonomy === 'observe') return none('observe-only', `would ${decision.kind}: ${wish}`, 'waiting');
       if (view.spec?.autonomy === 'propose')
         return none('proposed', `would ${decision.kind}, waits for a person: ${wish}`, 'waiting');

@@ -2,7 +2,7 @@
 
 import { gitUser } from '../../adapters/git-user.ts';
 import { NO_RESTARTS } from '../../core/flat/backoff.ts';
-import { formatProblem, type Problem } from '../../core/problem.ts';
+import { formatProblem, type Problem, type Result } from '../../core/problem.ts';
 import { editScalar } from '../../core/spec/edit.ts';
 import { commitMessage } from '../../core/trail/message.ts';
 import type { WishStory } from '../../core/trail/stories.ts';
@@ -122,7 +122,7 @@ async function commitWish(
         const current = desired.instances.find((i) => i.name === instance.name) ?? instance;
         const text = desired.files.get(current.file)?.text ?? '';
         const edited = editWish(text, verb, instance.name, reason, options.until ?? null);
-        if (edited === null || edited === text) return null;
+        if (!edited.ok || edited.value === text) return null;
         const story: WishStory = {
           kind: verb,
           instance: instance.name,
@@ -133,12 +133,18 @@ async function commitWish(
         };
         return {
           instance: instance.name,
-          files: [{ path: current.file, text: edited }],
+          files: [{ path: current.file, text: edited.value }],
           message: commitMessage(story),
           at,
         };
       },
   );
+  // All or none: a wish that cannot be written into one file is not committed for the others either.
+  for (const { name, file } of isWish(verb) ? chosen : []) {
+    const text = seen.value.desired.files.get(file)?.text ?? '';
+    const edited = editWish(text, verb as Wish, name, options.reason ?? '', options.until ?? null);
+    if (!edited.ok) return { ok: false, problem: { ...edited.problem, instance: name, file } };
+  }
   const author = await gitUser(ops.repo);
   const landed = await publishChanges(ops, seen.value, builders, await secretValues(ops, seen.value), {
     push: true,
@@ -159,13 +165,11 @@ function journalTs(ops: Ops, instance: DesiredInstance): number | null {
   return view?.state === 'ok' ? view.run.now : null;
 }
 
-function editWish(
-  text: string,
-  verb: 'start' | 'stop' | 'suspend' | 'resume',
-  name: string,
-  reason: string,
-  until: string | null,
-): string | null {
+type Wish = 'start' | 'stop' | 'suspend' | 'resume';
+
+const isWish = (verb: Verb): verb is Wish => ['start', 'stop', 'suspend', 'resume'].includes(verb);
+
+function editWish(text: string, verb: Wish, name: string, reason: string, until: string | null): Result<string> {
   const path = verb === 'start' || verb === 'stop' ? ['spec', 'state'] : ['spec', 'suspend'];
   const value =
     verb === 'start'
@@ -175,6 +179,5 @@ function editWish(
         : verb === 'resume'
           ? null
           : { reason, ...(until === null ? {} : { until }) };
-  const edited = editScalar(text, path, value, name);
-  return edited.ok ? edited.value : null;
+  return editScalar(text, path, value, name);
 }
