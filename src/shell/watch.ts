@@ -3,12 +3,13 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pino } from 'pino';
 import { watchFolders } from '../adapters/watcher.ts';
+import type { Problem } from '../core/problem.ts';
 import { select, usage } from './commands/common.ts';
 import type { WatchOptions } from './commands/options.ts';
 import { EXIT } from './exit.ts';
 import { shown } from './hidden.ts';
 import type { Ops } from './ops.ts';
-import { type PassReport, pass } from './reconcile.ts';
+import { exitOfProblem, type PassReport, pass } from './reconcile.ts';
 import { planSummary } from './render/plan.ts';
 
 export type WatchDeps = {
@@ -29,8 +30,8 @@ const FIRST_INTERVAL_MS = 5_000;
 const LOCK_TIMEOUT_MS = 60_000;
 const MAX_FAILURES_SHIFT = 5;
 
-/** Runs passes until the signal. A pass that changed something is followed by the next at once. */
-export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<void> {
+/** Runs passes until the signal; a Problem when the first one finds nothing it could watch. A pass that changed something is followed by the next at once. */
+export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | null> {
   let wake: () => void = () => undefined;
   let watched = '';
   let watcher: { close(): Promise<void> } | null = null;
@@ -52,6 +53,10 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<void> {
     ops.journals.save();
     logPass(log, report);
     await deps.onPass?.(report);
+    // At the start a repository or fleet that cannot be used is a mistake to be told; later it is a fault to be outlived.
+    const unusable =
+      n === 1 && report.look === null ? report.problems.find((p) => exitOfProblem(p) === EXIT.usage) : undefined;
+    if (unusable !== undefined) return unusable;
     failures = report.problems.length > 0 || report.look === null ? failures + 1 : 0;
     const folders = report.look === null ? [] : foldersOf(ops, report.look);
     if (folders.join('\n') !== watched) {
@@ -72,6 +77,7 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<void> {
     await minimum;
   }
   await watcher?.close();
+  return null;
 }
 
 /** `reconcile --watch`: logs one line per quiet pass; the first signal finishes the step in hand, the second ends at once. */
@@ -95,8 +101,14 @@ export async function runWatch(ops: Ops, names: string[], options: WatchOptions)
   process.on('SIGINT', onSignal(EXIT.interrupted));
   process.on('SIGTERM', onSignal(EXIT.terminated));
   log.info({ repository: ops.repo.root, host: ops.host, pid: process.pid }, 'watching');
-  await watchLoop(ops, { only, tune: options.tune, push: options.push, signal: controller.signal, log });
-  return exit;
+  const unusable = await watchLoop(ops, {
+    only,
+    tune: options.tune,
+    push: options.push,
+    signal: controller.signal,
+    log,
+  });
+  return unusable === null ? exit : EXIT.usage;
 }
 
 /** JSON lines on stderr; anything that looks like a secret is cut out, whoever logs it. */
