@@ -70,7 +70,8 @@ export function verdictDecision(input: {
 }): VerdictDecision | null {
   const { memory, run, iter } = input;
   const oldest = memory.unjudged[0];
-  if (oldest === undefined) return null;
+  // Which values earned what is not known any more where the history has a hole.
+  if (oldest === undefined || !memory.complete) return null;
   const line = { iter: oldest.iter, against: oldest.against };
   if (oldest.iter !== iter) {
     return memory.unjudged.length === 1 && run === null ? null : { ...line, ...compareEdges(null, newEdgeSums()) };

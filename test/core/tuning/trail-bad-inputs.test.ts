@@ -12,6 +12,7 @@ import { known } from '../../../src/core/problem.ts';
 import { decide } from '../../../src/core/tuning/decide.ts';
 import { rebuildMemory } from '../../../src/core/tuning/memory.ts';
 import type { TuningDecision } from '../../../src/core/tuning/types.ts';
+import { stillStands } from '../../../src/shell/apply.ts';
 import { releaseChange } from '../../../src/shell/changes.ts';
 import { valuesOf } from '../../../src/shell/desired.ts';
 import type { ObservedInstance } from '../../../src/shell/observe.ts';
@@ -311,6 +312,24 @@ describe('a base env edited by a person in mid-ladder', () => {
     const seen = await look();
     expect(planOf(seen)).toMatchObject({ action: 'rebase', reason: 'base-edited' });
     expect(seen.view.rebase).toEqual({ changes: [{ key: 'MM_MIN_OFFSET_BPS', from: '4', to: '6' }] });
+  });
+
+  test('nor when its bot has ended under an alarm: the edit goes first', async () => {
+    const { view } = await look();
+    expect(view.decision).toMatchObject({ kind: 'tune' });
+    const dead = planInstance({ ...view, copies: known([], LATER * 1000), lastRun: 'proved' }, LATER * 1000);
+    expect(dead.item).toMatchObject({ action: 'rebase', reason: 'base-edited' });
+  });
+
+  test('a step decided before the edit arrived is dropped; an edit of another instance does not matter', async () => {
+    const edited = await w.desired();
+    reset();
+    const before = await w.desired();
+    expect(stillStands(edited, before, 'amzn')).toBe(false);
+    expect(stillStands(edited, before, 'mon')).toBe(true);
+    w.git('revert', '--no-edit', 'HEAD');
+    expect(stillStands(await w.desired(), before, 'amzn')).toBe(false);
+    w.git('checkout', '-q', '-B', 'bad', edited.revision ?? '');
   });
 
   test('with autonomy observe: held, and nothing is committed', async () => {
