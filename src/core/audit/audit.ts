@@ -74,11 +74,11 @@ function audit(state: State, step: Step): void {
     for (const finding of findings)
       state.report.violations.push({ commit: commit.commit, subject: commit.subject, instance, file, ...finding });
   };
-  const ownerOf = (path: string): string | null => ownerAt(state, before, path)?.spec.name ?? null;
+  const ownerOf = (path: string): string | null => ownerAt(state, step, path)?.spec.name ?? null;
   for (const file of own) {
     const name = parseIterName(file.path);
     if (name !== null) auditIter(state, step, file, ours, add);
-    if (isEnvPath(file.path))
+    if (name !== null || isEnvPath(file.path) || before.everIters.has(file.path))
       add(commit.instance ?? ownerOf(name?.basePath ?? file.path), file.path, secrets(state, file));
   }
   if (!ours) return;
@@ -95,9 +95,9 @@ function isOurs(commit: AuditCommit, fleet: Fleet | null): boolean {
 type Add = (instance: string | null, file: string | null, findings: readonly Finding[]) => void;
 
 function auditIter(state: State, step: Step, file: AuditFile, ours: boolean, add: Add): void {
-  const { commit, before } = step;
+  const { commit } = step;
   const name = parseIterName(file.path)!;
-  const owner = ownerAt(state, before, name.basePath);
+  const owner = ownerAt(state, step, name.basePath);
   const instance = owner?.spec.name ?? commit.instance;
   const known = state.first.get(file.path);
   if (file.status === 'D') return;
@@ -210,15 +210,18 @@ function desiredIter(tree: Tree, basePath: string): number | null {
   return newestFirst.find((iter) => tree.files.has(iterFileName(basePath, iter))) ?? null;
 }
 
-function ownerAt(state: State, tree: Tree, basePath: string): SpecAt | null {
-  return state.specs.ownerAt(tree, basePath);
+/** The instance of a base env. The one that the commit names is asked first: to find another, every spec must be read. */
+function ownerAt({ specs }: State, { commit, specsAfter }: Step, basePath: string): SpecAt | null {
+  const named = commit.instance === null ? null : specs.instanceAt(specsAfter, commit.instance);
+  return named?.spec.baseEnv === basePath ? named : specs.ownerAt(specsAfter, basePath);
 }
 
 /** What a commit of ours says, and which files it touched. */
 function saidFindings(state: State, step: Step, ownerOf: (path: string) => string | null): Finding[] {
   const { commit, own } = step;
   const { kind } = commit;
-  const bases = own.filter(({ path }) => isEnvPath(path) && kind !== 'init' && ownerOf(path) !== null);
+  const isBase = (path: string) => step.before.everIters.has(path) || (isEnvPath(path) && ownerOf(path) !== null);
+  const bases = own.filter(({ path }) => parseIterName(path) === null && kind !== 'init' && isBase(path));
   const edited = bases.map(
     ({ path }): Finding => ({
       rule: 'base',

@@ -1,5 +1,5 @@
 /** Receipts and verdict lines: what commits refer to, against what the files hold. */
-import { iterFileName } from '../env/iter.ts';
+import { iterFileName, parseIterName } from '../env/iter.ts';
 import { parseReceipt, receiptDigest } from '../trail/receipts.ts';
 import type { CommitStory } from '../trail/stories.ts';
 import { iterName } from '../trail/text.ts';
@@ -21,10 +21,14 @@ export type Records = {
 
 /**
  * The blobs whose content the audit reads: every spec and env ever, but of the files that only grow (receipts, verdicts) the
- * newest content and the one before each deletion.
+ * newest content and the one before each deletion. `isUsual`: a spec or env by its path; a base env may have any name.
  */
-export function blobsToRead(commits: readonly AuditCommit[], isText: (path: string) => boolean): string[] {
+export function blobsToRead(commits: readonly AuditCommit[], isUsual: (path: string) => boolean): string[] {
   const wanted = new Set<string>();
+  const bases = new Set(
+    commits.flatMap(({ files }) => files.flatMap(({ path }) => parseIterName(path)?.basePath ?? [])),
+  );
+  const isText = (path: string) => bases.has(path) || parseIterName(path) !== null || isUsual(path);
   for (const { files } of commits)
     for (const { path, blob } of files) if (blob !== null && !isRecord(path) && isText(path)) wanted.add(blob);
   for (const blobs of recordBlobs(commits).values()) for (const blob of blobs) wanted.add(blob);

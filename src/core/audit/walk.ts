@@ -18,6 +18,8 @@ export type Step = {
   before: Tree;
   /** What the commit itself did: for a merge, what none of its parents has. */
   own: AuditFile[];
+  /** The specs after it; the same object as before it when none differs. */
+  specsAfter: Pick<Tree, 'specs'>;
   /** Blob id of a path after the commit; null: not there. */
   after(path: string): string | null;
 };
@@ -44,8 +46,10 @@ export function walkTrees(commits: readonly AuditCommit[], visit: (step: Step) =
     const own = commit.files.filter(({ path, blob }) => !others.some((o) => (o.files.get(path) ?? null) === blob));
     const changed = new Map(commit.files.map((file) => [file.path, file.blob]));
     const after = (path: string) => (changed.has(path) ? changed.get(path)! : (tree.files.get(path) ?? null));
-    visit({ commit, before: tree, own, after });
+    const specs = specsAfter(tree, commit.files);
+    visit({ commit, before: tree, own, specsAfter: { specs }, after });
     applyTo(tree, commit.files);
+    tree.specs = specs;
     trees.set(commit.commit, tree);
     last = tree;
   }
@@ -67,14 +71,17 @@ function applyTo(tree: Tree, changes: readonly AuditFile[]): void {
     const name = blob === null ? null : parseIterName(path);
     if (name !== null) addIter(tree, name.basePath, name.iter);
   }
+}
+
+function specsAfter(tree: Tree, changes: readonly AuditFile[]): Tree['specs'] {
   const specs = changes.filter(({ path }) => isSpecPath(path));
-  if (specs.length === 0) return;
+  if (specs.length === 0) return tree.specs;
   const files = new Map(tree.specs.files);
   for (const { path, blob } of specs) {
     if (blob === null) files.delete(path);
     else files.set(path, blob);
   }
-  tree.specs = { files };
+  return { files };
 }
 
 function addIter(tree: Tree, basePath: string, iter: number): void {
