@@ -90,14 +90,15 @@ export async function dirtyPaths(repo: Repo, prefixes: string[] = []): Promise<R
 
 const WORKTREE_FILE_LIMIT_BYTES = 16 * 1024 * 1024;
 
-/** Files under `prefix` as they lie in the work tree, for `validate`; links and files over 16 MiB are left out. */
+/** Files under `prefix` as they lie in the work tree, for `validate`; links without a text, files over 16 MiB left out. */
 export function readWorktree(repo: Repo, prefix: string): Result<TreeFile[]> {
   const files: TreeFile[] = [];
   const walk = (folder: string): void => {
     for (const entry of readdirSync(join(repo.root, folder), { withFileTypes: true })) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
       if (entry.name === '.git' || path === '.mmfleet') continue;
-      if (entry.isDirectory()) walk(path);
+      if (entry.isSymbolicLink()) files.push({ path, text: '', blob: '', mode: '120000' });
+      else if (entry.isDirectory()) walk(path);
       else if (entry.isFile() && lstatSync(join(repo.root, path)).size <= WORKTREE_FILE_LIMIT_BYTES) {
         const bytes = readFileSync(join(repo.root, path));
         files.push({ path, text: bytes.toString('utf8'), blob: blobId(bytes, repo.objectFormat), mode: '100644' });

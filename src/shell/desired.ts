@@ -11,8 +11,8 @@ import { parseHolds } from '../core/trail/holds.ts';
 import type { Hold } from '../core/trail/types.ts';
 import type { EnvValues } from '../core/tuning/types.ts';
 
-/** One tracked file. */
-export type TreeFile = { path: string; text: string; blob: string };
+/** One tracked file. `link`: a symbolic link, which is never followed and has no text. */
+export type TreeFile = { path: string; text: string; blob: string; link?: boolean };
 
 export type DesiredEnv = {
   /** Repository-relative path of the base env. */
@@ -65,15 +65,19 @@ export const isSpecPath = (path: string) => /^fleet\/[^/]+\.ya?ml$/.test(path) &
 
 /** Reads a tree; every problem of every file in one run, and one bad instance never hides the others. */
 export function readDesired(tree: TreeFile[], revision: string | null): Desired {
-  const files = new Map(tree.map((f) => [f.path, f]));
+  const plain = tree.filter((f) => f.link !== true);
+  const files = new Map(plain.map((f) => [f.path, f]));
   const parsed = parseSpecs(tree.filter((f) => isSpecPath(f.path)));
-  const envs = Object.fromEntries(tree.map((f) => [f.path, f.text]));
-  const holds = parseHolds(files.get(HOLDS_PATH)?.text ?? '', HOLDS_PATH);
+  const envs = Object.fromEntries(plain.map((f) => [f.path, f.text]));
+  const holds =
+    tree.length > plain.length && tree.some((f) => f.link === true && f.path === HOLDS_PATH)
+      ? { holds: [], problems: [linkedHolds()] }
+      : parseHolds(files.get(HOLDS_PATH)?.text ?? '', HOLDS_PATH);
   const cross = checkFleet({
     fleet: parsed.fleet,
     instances: parsed.instances,
     envs,
-    trackedPaths: new Set(files.keys()),
+    trackedPaths: new Set(tree.map((f) => f.path)),
     place: parsed.place,
   });
   const problems = [...parsed.problems, ...holds.problems, ...cross];
@@ -103,6 +107,20 @@ export function readDesired(tree: TreeFile[], revision: string | null): Desired 
     files,
     problems,
     place: parsed.place,
+  };
+}
+
+/** Behind a link could be anything, also nothing: no hold would be left. */
+function linkedHolds(): Problem {
+  const hint = 'restore the file from git';
+  return {
+    code: 'holds-invalid',
+    message: 'found a link, want a file',
+    hint,
+    retry: 'stalled',
+    file: HOLDS_PATH,
+    line: 1,
+    column: 1,
   };
 }
 

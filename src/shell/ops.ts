@@ -121,7 +121,7 @@ export async function openOps(dir: string, options: { host?: string | undefined 
       const listed = new Set(known.value.split('\0'));
       return ok(
         readDesired(
-          files.value.filter((f) => listed.has(f.path)),
+          files.value.filter((f) => listed.has(f.path)).map((f) => ({ ...f, link: f.mode === LINK })),
           null,
         ),
       );
@@ -137,6 +137,8 @@ export async function openOps(dir: string, options: { host?: string | undefined 
   });
 }
 
+/** A symbolic link's mode, as git writes it. */
+const LINK = '120000';
 const TEXT_LIMIT_FILES = 200_000;
 
 /** Every file of the fleet folder, and env files elsewhere in the repository, with texts cached by blob id. */
@@ -151,12 +153,14 @@ async function readWanted(repo: Repo, revision: string, blobs: Map<string, strin
     });
   }
   const isText = (f: { path: string; mode: string }) =>
-    f.mode !== '120000' && (f.path.startsWith(`${FLEET_FOLDER}/`) || /(^|\/)\.?env[^/]*$|\.env(\.|$)/.test(f.path));
+    f.mode !== LINK && (f.path.startsWith(`${FLEET_FOLDER}/`) || /(^|\/)\.?env[^/]*$|\.env(\.|$)/.test(f.path));
   const wanted = listed.value.filter(isText);
   const missing = [...new Set(wanted.map((f) => f.blob).filter((b) => !blobs.has(b)))];
   const texts = await readBlobs(repo, missing);
   if (!texts.ok) return texts;
   for (const [blob, text] of texts.value) blobs.set(blob, text);
-  const rest = listed.value.filter((f) => !isText(f)).map((f) => ({ path: f.path, blob: f.blob, text: '' }));
+  const rest = listed.value
+    .filter((f) => !isText(f))
+    .map((f) => ({ path: f.path, blob: f.blob, text: '', link: f.mode === LINK }));
   return ok([...wanted.map((f) => ({ path: f.path, blob: f.blob, text: blobs.get(f.blob) ?? '' })), ...rest]);
 }

@@ -27,14 +27,14 @@ export function isSpecPath(path: string): boolean {
   return /^fleet\/[^/]+\.ya?ml$/.test(path) && !/^fleet\/holds\.ya?ml$/.test(path);
 }
 
-/** Reads the given spec files. A bad file or instance never hides the others. */
-export function parseSpecs(files: readonly { path: string; text: string }[]): ParsedSpecs {
+/** Reads the given spec files. A bad file or instance never hides the others; a link is bad, wherever it leads. */
+export function parseSpecs(files: readonly { path: string; text: string; link?: boolean }[]): ParsedSpecs {
   const problems: Problem[] = [];
   const fleets: SpecDocument[] = [];
   const declared: SpecDocument[] = [];
   const invalid = new Map<string, InvalidInstance>();
-  for (const { path, text } of files) {
-    const read = readDocuments(path, text);
+  for (const { path, text, link } of files) {
+    const read = link === true ? { documents: [], problems: [linkedSpec(path)] } : readDocuments(path, text);
     problems.push(...read.problems);
     // A file that does not parse still stands for the instance it is named after.
     if (read.problems.length > 0 && read.documents.length === 0)
@@ -235,6 +235,11 @@ function placeOf(flaw: Pick<Flaw, 'path' | 'at'>, document: SpecDocument, defaul
     if (place !== undefined) return place;
   }
   return { file: document.file };
+}
+
+function linkedSpec(file: string): Problem {
+  const hint = 'copy the file here: what a link leads to is not in git';
+  return { code: 'spec-link', message: 'found a link, want a file', hint, retry: 'stalled', file, line: 1, column: 1 };
 }
 
 function wrongKind(document: SpecDocument): Problem {
