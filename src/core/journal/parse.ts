@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isSecretKey } from '../env/keys.ts';
 import { topLevelMembers } from './top-level.ts';
 import type { JournalEvent, Side } from './types.ts';
 
@@ -260,12 +261,17 @@ function runStartPart(record: Fields) {
   return {
     type: 'run_start' as const,
     environment: textOf(record['environment']) ?? '',
-    config: objectOf(record['config']),
+    config: withoutSecrets(objectOf(record['config'])),
     tickSize: decimalText(market['tick_size'] ?? null) ?? null,
     minOrderSize: decimalText(market['min_order_size'] ?? null) ?? null,
     sizeStep: decimalText(market['min_order_size_change'] ?? null) ?? null,
     envFile: textOf(objectOf(record['provenance'])['env_file']),
   };
+}
+
+/** The bot blanks only the secrets it knows of; what a run is remembered by must hold none. */
+function withoutSecrets(config: Fields): Fields {
+  return Object.fromEntries(Object.entries(config).filter(([key]) => !isSecretKey(key) && !isSecretKey(`MM_${key}`)));
 }
 
 function runEndPart(record: Fields) {
