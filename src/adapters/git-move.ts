@@ -126,10 +126,17 @@ const LOCK_WAIT_MS = 120;
 /** Two-tree read: a person's staged and unstaged edits of other paths are carried over, of these paths they refuse it. */
 async function readTreeInto(repo: Repo, from: string, to: string): Promise<Result<void>> {
   const run = { cwd: repo.root, args: ['read-tree', '-m', '-u', from, to] };
+  let refreshed = false;
   for (let tries = 1; ; tries++) {
     const end = await runGit(run);
     if (end.code === 0) return ok(undefined);
-    if (!existsSync(join(repo.gitDir, 'index.lock'))) return fail(gitFailed(run, end));
+    if (!existsSync(join(repo.gitDir, 'index.lock'))) {
+      if (refreshed) return fail(gitFailed(run, end));
+      // A file that was written again with the same text looks edited until the index has looked at it.
+      await runGit({ cwd: repo.root, args: ['update-index', '-q', '--refresh'] });
+      refreshed = true;
+      continue;
+    }
     if (tries === LOCK_TRIES) {
       return fail({
         code: 'git-index-locked',

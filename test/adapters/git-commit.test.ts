@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { currentBranch, headOf, openRepo } from '../../src/adapters/git.ts';
@@ -64,6 +64,15 @@ test("a person's staged and unstaged edits stay exactly as they were", async () 
   expect(ops.git('status', '--porcelain=v2')).toBe(before);
   expect(ops.git('show', ':README')).toBe('staged');
   expect(ops.git('show', '--stat', '--format=', 'HEAD', '--', 'README')).toBe('');
+});
+
+test('a file that was only written again, with the same text, is not an edit', async () => {
+  const path = 'fleet/amzn.yaml';
+  expect((await commit(ops.repo, plan(path, 'kind: Instance # 1\n'), OPTIONS)).ok).toBe(true);
+  const later = new Date(Date.now() + 60_000);
+  utimesSync(join(ops.dir, path), later, later);
+  expect((await commit(ops.repo, plan(path, 'kind: Instance # 2\n'), OPTIONS)).ok).toBe(true);
+  expect(readFileSync(join(ops.dir, path), 'utf8')).toBe('kind: Instance # 2\n');
 });
 
 test.each([
