@@ -16,9 +16,10 @@ export type CcxtOptions = {
   /** `MM_ENVIRONMENT` of the instance's env; absent = testnet, as the bot takes it. */
   environment: string | undefined;
   clock: Clock;
-  /** Least time between two calls, ms; absent = what ccxt holds to be right. */
-  rateLimitMs?: number;
 };
+
+/** A loopback venue has no limits; everywhere else ccxt's own pace holds (600 ms a call on Extended). */
+const LOOPBACK_PACE_MS = 1;
 
 /** One market on one account. A Problem when a key or the environment is missing; ccxt itself is loaded behind it. */
 export function createCcxtVenue(options: CcxtOptions): Result<VenuePort> {
@@ -36,7 +37,7 @@ export function createCcxtVenue(options: CcxtOptions): Result<VenuePort> {
     privateKey,
     environment,
     timeoutMs: driver.timeoutMs,
-    ...(options.rateLimitMs === undefined ? {} : { rateLimitMs: options.rateLimitMs }),
+    ...(driver.url === null ? {} : { rateLimitMs: LOOPBACK_PACE_MS }),
     clock,
   };
   if (driver.exchange !== 'extended') return ok(createUnifiedVenue(load, { ...common, url: driver.url }));

@@ -97,7 +97,6 @@ async function gate(over: Partial<Fake> = {}) {
     secrets: KEYS,
     environment: 'mainnet',
     clock: systemClock,
-    rateLimitMs: 1,
   });
   if (!opened.ok) throw new Error(opened.problem.message);
   return { venue: opened.value, fake, sent };

@@ -123,7 +123,6 @@ test('an order signed for the other network is refused', async () => {
     secrets: SECRETS,
     environment: 'testnet',
     clock: systemClock,
-    rateLimitMs: 1,
   });
   if (!opened.ok) throw new Error(opened.problem.message);
   expect(reasonIn(await opened.value.close({ ...ORDER, clientId: `${ORDER.clientId}9` }))).toContain('code 1101');
@@ -313,6 +312,5 @@ function openOffline(over: { secrets?: Record<string, string>; environment?: str
     secrets: over.secrets ?? SECRETS,
     environment: over.environment ?? 'testnet',
     clock: systemClock,
-    rateLimitMs: 1,
   });
 }

@@ -108,6 +108,8 @@ export async function startLoopbackVenue(
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     seen,
+    /** Something happens at the venue now. */
+    happen: (event: VenueEvent) => happen(ledger, market, event),
     truth: () => ({ position: plain(market.position), orders: market.orders.length }),
     trades: () => [...ledger.clientOrders.values()].filter((order) => order.filledQty !== '0'),
     close: () =>

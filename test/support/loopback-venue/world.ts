@@ -45,7 +45,6 @@ export async function loopbackWorld(given: Given = {}): Promise<LoopbackWorld> {
     secrets: given.secrets ?? SECRETS,
     environment,
     clock: systemClock,
-    rateLimitMs: 1,
   });
   if (!opened.ok) throw new Error(opened.problem.message);
   return { server, venue: opened.value };

@@ -1,0 +1,115 @@
+/** The real CLI with a ccxt venue: validate, a first start, a stop with a position and orders, and a held one. */
+import { chmodSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { Receipt } from '../../src/core/flat/types.ts';
+import { type FleetWorld, fleetWorld } from '../support/fleet-world.ts';
+import type { Fault } from '../support/loopback-venue/scenario.ts';
+import { ACCOUNT } from '../support/loopback-venue/stark.ts';
+import { type LoopbackVenue, MARKET, startLoopbackVenue } from '../support/loopback-venue/venue.ts';
+import { SECRETS } from '../support/loopback-venue/world.ts';
+
+// Many processes a test, and ccxt's own pace of calls: patience for a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+let w: FleetWorld;
+let venue: LoopbackVenue;
+const faults: Fault[] = [];
+
+beforeAll(async () => {
+  venue = await startLoopbackVenue({ position: '0', orders: [], faults });
+  w = await fleetWorld([{ name: 'amzn', market: MARKET }]);
+  const spec = readFileSync(join(w.ops, 'fleet/amzn.yaml'), 'utf8');
+  w.put(
+    'fleet/amzn.yaml',
+    `${spec}  venue:\n    ccxt: { exchange: extended, apiKey: MM_API_KEY, privateKey: MM_STARK_PRIVATE_KEY, url: "${venue.url}" }\n`,
+  );
+  w.put('fleet/fleet.yaml', withoutVenue(readFileSync(join(w.ops, 'fleet/fleet.yaml'), 'utf8')));
+  const secrets = Object.entries(SECRETS).map(([key, value]) => `${key}=${value}\n`);
+  w.put('secrets/all.env', secrets.join(''));
+  chmodSync(join(w.ops, 'secrets/all.env'), 0o600);
+  await w.commit('amzn is on Extended');
+});
+afterAll(async () => {
+  await w.end();
+  await venue.close();
+});
+
+const receipts = () =>
+  readFileSync(join(w.ops, 'fleet/receipts/amzn.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Receipt);
+
+test('validate has nothing to say about it', async () => {
+  const run = await w.cli('validate');
+  expect(run.err).not.toContain('ccxt');
+  expect(run.code).toBe(0);
+});
+
+test('validate names what is wrong with a venue, in its place', async () => {
+  const spec = readFileSync(join(w.ops, 'fleet/amzn.yaml'), 'utf8');
+  w.put(
+    'fleet/amzn.yaml',
+    spec.replace('exchange: extended', 'exchange: extendde').replace('MM_API_KEY', 'MM_OTHER_KEY'),
+  );
+  const run = await w.cli('validate');
+  w.put('fleet/amzn.yaml', spec);
+  expect(run.code).toBe(3);
+  expect(run.err).toMatch(/fleet\/amzn\.yaml:\d+:\d+ venue\.ccxt\.exchange: found "extendde"/);
+  expect(run.err).toContain('spec.venue.ccxt.apiKey: MM_OTHER_KEY is not among the instance');
+});
+
+test('a market that is not flat is not started on: the position is foreign', async () => {
+  venue.happen({ set: '0.10' });
+  const run = await w.cli('reconcile', '--once');
+  expect(run.code).toBe(5);
+  expect(await w.copies()).toEqual([]);
+  expect(venue.trades()).toEqual([]);
+  expect(venue.truth().position).toBe('0.1');
+  venue.happen({ set: '0' });
+  expect(await w.cli('release', 'amzn', '--reason', 'closed by hand')).toMatchObject({ code: 0 });
+});
+
+test('it starts when its market was proved flat', async () => {
+  const run = await w.cli('reconcile', '--once');
+  expect(run, run.err).toMatchObject({ code: 0 });
+  expect(await w.pidOf('amzn')).not.toBeNull();
+});
+
+test('a stop cancels, closes with our client id and proves it', async () => {
+  venue.happen({ set: '0.42' });
+  venue.happen({ rest: { side: 'BUY', price: '220.0', qty: '0.10' } });
+  const run = await w.cli('stop', 'amzn', '--reason', 'maintenance');
+  expect(run.code, run.err).toBe(0);
+  const settled = await w.cli('reconcile', '--once');
+  expect(settled.code, settled.err).toBe(0);
+  expect(await w.copies()).toEqual([]);
+  expect(venue.truth()).toEqual({ position: '0', orders: 0 });
+  const receipt = receipts().at(-1);
+  expect(receipt).toMatchObject({ verdict: 'FLAT', rule: 'two zero reads' });
+  expect(receipt?.orders).toMatchObject([{ side: 'sell', size: '0.42', status: 'filled', filled: '0.42' }]);
+  expect(venue.trades().map((t) => t.externalId)).toEqual([receipt?.orders[0]?.clientId]);
+});
+
+test('a venue that does not answer with a list of positions starts nothing', async () => {
+  faults.push({ on: 'positions', times: 'always', reply: 'null-data' });
+  const run = await w.cli('start', 'amzn', '--reason', 'back again');
+  expect(run.code, run.err).not.toBe(1);
+  const pass = await w.cli('reconcile', '--once');
+  expect(pass.code).not.toBe(0);
+  expect(`${pass.out}${pass.err}`).toContain('no data in the reply');
+  expect(await w.copies()).toEqual([]);
+  faults.splice(0);
+});
+
+test('neither key was printed or committed', async () => {
+  const told = w.printed() + (await w.git(['log', '-p', '--all']));
+  for (const secret of [ACCOUNT.apiKey, ACCOUNT.privateKey, ACCOUNT.privateKey.slice(2)])
+    expect(told).not.toContain(secret);
+});
+
+/** The fleet's default is a venue of commands; here each instance names its own. */
+function withoutVenue(fleet: string): string {
+  return fleet.slice(0, fleet.indexOf('    venue:\n'));
+}
