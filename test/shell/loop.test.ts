@@ -220,6 +220,12 @@ describe('a second pass', () => {
   }
 });
 
+test('the remote alone proves that every rule was kept', async () => {
+  const audit = await w.cliWith({}, '-C', w.remote, 'audit', 'verify');
+  expect(audit).toMatchObject({ code: 0, err: '' });
+  expect(audit.out).toMatch(/1 iteration \(0 by hand\), 0 verdicts, signatures not configured: no violation$/);
+});
+
 test('no secret value is in git, in any output, log, receipt or command line', async () => {
   for (const command of ['status', 'why', 'history', 'logs']) await w.cli(command, 'pump');
   await w.cli('status', '--json');
