@@ -53,6 +53,12 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
   };
   const json = (c: Command) => c.option('--json', 'print one JSON document');
   const chat = (c: Command) => c.option('--chat', 'one table and one action line, or NO_REPLY; always quiet on stderr');
+  const filters = (c: Command) =>
+    c
+      .option('--state <words>', 'only these states, such as held,parked')
+      .option('--health <words>', 'only these, such as degraded,stale')
+      .option('--sort <by>', 'name, health (worst first), age (oldest data first), pnl (lowest first)')
+      .option('--columns <titles>', 'these columns in this order, such as name,health,pnl');
   const reason = (c: Command) => c.requiredOption('--reason <text>', 'why, for the trail');
   const timeout = (c: Command) => c.option('--timeout <duration>', 'deadline of the whole command', '10m');
 
@@ -73,7 +79,7 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     'what a pass would do, and why; changes nothing',
     async (n, o) => (await import('./commands/plan.ts')).runPlan(n, o),
     (c) =>
-      chat(json(c))
+      filters(chat(json(c)))
         .option('--detailed-exitcode', 'exit 2 when changes are pending')
         .option('--worktree', 'read the specs from the working tree'),
   );
@@ -95,7 +101,7 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     'status [instances...]',
     'what runs, on which iteration, and how it does',
     async (n, o) => (await import('./commands/status.ts')).runStatus(n, o),
-    (c) => chat(json(c)).option('-w, --watch', 'refresh until interrupted'),
+    (c) => filters(chat(json(c))).option('-w, --watch', 'refresh until interrupted'),
   );
   add(
     'why <instance>',
@@ -104,10 +110,23 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     (c) => json(c).option('--at <commit>', 'a past decision, from its commit and the journal where it is still there'),
   );
   add(
-    'history <instance>',
-    'its iterations, from git',
+    'history [instance]',
+    'its iterations, or those of all, from git',
     async (n, o) => (await import('./commands/history.ts')).runHistory(n, o),
-    json,
+    (c) =>
+      json(c)
+        .option('--all', 'of every instance, newest first')
+        .option('--since <date>', 'only those since: 2026-11-01, a UTC time, or a duration such as 7d')
+        .option(
+          '--plot [what]',
+          'a chart over the iterations: effect, or a metric; default: what triggered most of them',
+        ),
+  );
+  add(
+    'diff <instance>',
+    'base, desired and running env, where they differ',
+    async (n, o) => (await import('./commands/diff.ts')).runDiff(n, o),
+    (c) => json(c).option('--detailed-exitcode', 'exit 2 when what runs is not what is desired'),
   );
   add(
     'analyse <paths...>',

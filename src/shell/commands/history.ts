@@ -1,47 +1,98 @@
-import { historyRows } from '../../core/trail/history.ts';
-import { verdictsPath } from '../desired.ts';
+/** `history`: iterations from git alone, newest first; of one instance, or of all. */
+import { type HistoryRow, historyRows } from '../../core/trail/history.ts';
+import { parseDuration } from '../../core/trail/text.ts';
+import type { TrailEntry } from '../../core/trail/types.ts';
+import { isUtc, utcMs } from '../../core/trail/utc.ts';
+import { type Desired, verdictsPath } from '../desired.ts';
 import { EXIT } from '../exit.ts';
 import { openOps } from '../ops.ts';
-import { look } from '../pass.ts';
-import { table } from '../render/table.ts';
-import { fail, printJson, select, usage } from './common.ts';
+import { historyChart, historyTable } from '../render/history.ts';
+import { concerns } from '../views.ts';
+import { fail, printJson, selectFrom, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
-/** `history NAME`: iterations from git alone, newest first. */
-export async function runHistory(names: string[], options: CommonOptions): Promise<number> {
+export type HistoryOptions = CommonOptions & {
+  all?: boolean;
+  since?: string;
+  /** true: what the iterations share; a text: `effect` or a metric's name. */
+  plot?: string | true;
+};
+
+/** Reads the last fetched revision; no journal, no process, no network. */
+export async function runHistory(names: string[], options: HistoryOptions): Promise<number> {
   const { io } = options;
+  if (options.all === true && names.length > 0) return usage(io, 'history takes one instance, or --all');
+  if (options.all === true && options.plot !== undefined) return usage(io, '--plot draws one instance');
   const opened = await openOps(options.C);
   if (!opened.ok) return fail(io, opened.problem);
-  const only = await select(opened.value, names, io);
+  const ops = opened.value;
+  const sinceMs = sinceOf(options.since, ops.clock.nowMs());
+  if (sinceMs === undefined)
+    return usage(
+      io,
+      `--since: found "${options.since}", want a date such as 2026-11-01, a UTC time or a duration such as 7d`,
+    );
+  const head = await ops.git.head();
+  if (!head.ok) return fail(io, head.problem);
+  if (head.value === null) return usage(io, 'the repository has no commit');
+  const desired = await ops.desiredAt(head.value);
+  if (!desired.ok) return fail(io, desired.problem);
+  const trail = await ops.trail(desired.value.fleet?.git.author.email ?? '');
+  if (!trail.ok) return fail(io, trail.problem);
+
+  const only = selectFrom(desired.value, names, io);
   if (only === 'bad') return EXIT.usage;
-  if (only === null || only.size !== 1) return usage(io, 'history takes one instance');
-  const seen = await look(opened.value, { only, tune: false, push: true, fetch: false });
-  if (!seen.ok) return fail(io, seen.problem);
-  const name = [...only][0] ?? '';
-  const env = seen.value.desired.instances.find((i) => i.name === name)?.env ?? null;
-  const verdicts = env === null ? '' : (seen.value.desired.files.get(verdictsPath(env.basePath))?.text ?? '');
-  const rows = historyRows(
-    seen.value.trail.filter((e) => e.instance === name),
-    verdicts,
-  );
-  if (options.json === true) {
-    printJson(io, 'History', seen.value, rows, [], { name, iterations: rows.length });
-    return EXIT.ok;
-  }
-  const titles = ['ITER', 'COMMIT', 'WHEN', 'THEME', 'CHANGE', 'TRIGGER', 'VERDICT', 'N', 'EFFECT'];
-  io.out(
-    `${
-      rows.length === 0
-        ? `${name} has no iterations yet: it runs its base env`
-        : table(
-            titles.map((title) => ({ title })),
-            rows.map(cells),
-          ).join('\n')
-    }\n`,
-  );
+  if (options.all !== true && only?.size !== 1) return usage(io, 'history takes one instance, or --all');
+  const chosen = only === null ? everyName(desired.value, trail.value) : [...only];
+  const rows = chosen
+    .flatMap((name) => rowsOf(desired.value, trail.value, name).map((row) => ({ instance: name, ...row })))
+    .filter((row) => sinceMs === null || utcMs(row.when) >= sinceMs);
+  if (only === null) rows.sort((a, b) => (a.when < b.when ? 1 : a.when > b.when ? -1 : 0));
+  print(desired.value, only === null ? null : (chosen[0] ?? ''), rows, options);
   return EXIT.ok;
 }
 
-type Row = ReturnType<typeof historyRows>[number];
+export type NamedRow = { instance: string } & HistoryRow;
 
-const cells = (row: Row): string[] => Object.values(row).map((v) => (v === null ? '-' : String(v)));
+function print(desired: Desired, name: string | null, rows: NamedRow[], { io, json, plot }: HistoryOptions): void {
+  if (json === true) {
+    const items = name === null ? rows : rows.map(({ instance: _instance, ...row }) => row);
+    const fleet = desired.fleet === null ? null : { fleet: desired.fleet };
+    printJson(io, 'History', fleet, items, [], { ...(name === null ? {} : { name }), iterations: rows.length });
+    return;
+  }
+  if (rows.length === 0)
+    io.out(`${name === null ? 'no iterations' : `${name} has no iterations yet: it runs its base env`}\n`);
+  else if (plot !== undefined)
+    io.out(`${historyChart(rows, plot === true ? null : plot, io.outTTY ? io.columns : 100).join('\n')}\n`);
+  else io.out(`${historyTable(rows, name === null).join('\n')}\n`);
+}
+
+function rowsOf(desired: Desired, trail: TrailEntry[], name: string): HistoryRow[] {
+  const instance = desired.instances.find((i) => i.name === name);
+  const env = instance?.env ?? null;
+  const verdicts = env === null ? '' : (desired.files.get(verdictsPath(env.basePath))?.text ?? '');
+  // A person's revert names no instance; it is told by the file it deletes.
+  const own = trail.flatMap((entry) => {
+    if (instance === undefined ? entry.instance !== name : !concerns(entry, instance)) return [];
+    return [
+      env === null ? entry : { ...entry, files: entry.files.filter((f) => f.path.startsWith(`${env.basePath}.`)) },
+    ];
+  });
+  return historyRows(own, verdicts);
+}
+
+/** Those declared, and those that only the trail still knows. */
+function everyName(desired: Desired, trail: TrailEntry[]): string[] {
+  const told = trail.flatMap((e) => (e.instance === null ? [] : [e.instance]));
+  return [...new Set([...desired.instances.map((i) => i.name), ...told])].sort();
+}
+
+/** Wall time in ms; null = no limit; undefined = not readable. */
+function sinceOf(text: string | undefined, nowMs: number): number | null | undefined {
+  if (text === undefined) return null;
+  const duration = parseDuration(text);
+  if (duration !== undefined) return nowMs - duration;
+  const utc = /^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text;
+  return isUtc(utc) ? utcMs(utc) : undefined;
+}

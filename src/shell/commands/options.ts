@@ -20,6 +20,10 @@ export type CommonOptions = {
   keep?: boolean;
   scenario?: string;
   host?: string;
+  state?: string;
+  health?: string;
+  sort?: string;
+  columns?: string;
 };
 
 export type WatchOptions = CommonOptions & {

@@ -1,9 +1,13 @@
+import type { Planned } from '../../core/plan/plan.ts';
+import { formatProblem } from '../../core/problem.ts';
 import { EXIT } from '../exit.ts';
 import { painter } from '../io.ts';
+import { filterItems, type ItemFilter, parseFilter } from '../item-filters.ts';
 import { openOps } from '../ops.ts';
-import { look } from '../pass.ts';
-import { planSummary, planTable } from '../render/plan.ts';
-import { failOrChat, printJson, printProblems, problemsOf, select } from './common.ts';
+import { type Look, look } from '../pass.ts';
+import { PLAN_COLUMNS, planSummary, planTable } from '../render/plan.ts';
+import { statusItems } from '../status-items.ts';
+import { failOrChat, printJson, printProblems, problemsOf, select, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 /** `plan`: what a pass would do, and why. Fetches, changes nothing. */
@@ -16,6 +20,8 @@ export async function runPlan(
   if (!opened.ok) return failOrChat(null, options, opened.problem);
   const only = await select(opened.value, names, io);
   if (only === 'bad') return EXIT.usage;
+  const filter = parseFilter(options, PLAN_COLUMNS);
+  if (!filter.ok) return usage(io, formatProblem(filter.problem));
   const seen = await look(opened.value, {
     only,
     tune: options.tune ?? true,
@@ -24,7 +30,8 @@ export async function runPlan(
     worktree: options.worktree === true,
   });
   if (!seen.ok) return failOrChat(opened.value, options, seen.problem);
-  const planned = seen.value.planned.filter((p) => only === null || only.has(p.item.name));
+  const all = seen.value.planned.filter((p) => only === null || only.has(p.item.name));
+  const planned = shown(seen.value, all, filter.value);
   if (options.chat === true)
     return (await import('../chat.ts')).printChat(opened.value, io, { ...seen.value, planned }, [], []);
   if (options.json === true) {
@@ -34,11 +41,19 @@ export async function runPlan(
       seen.value,
       planned.map((p) => p.item),
       problemsOf(seen.value, only),
-      planSummary(planned),
+      planSummary(all),
     );
   } else {
     printProblems(io, problemsOf(seen.value, only));
-    io.out(`${planTable(planned, painter(io.color))}\n`);
+    const width = io.outTTY ? { width: io.columns } : {};
+    io.out(`${planTable(planned, painter(io.color), { columns: filter.value.columns, all, ...width })}\n`);
   }
-  return options.detailedExitcode === true && planned.some((p) => p.effect !== null) ? EXIT.differences : EXIT.ok;
+  return options.detailedExitcode === true && all.some((p) => p.effect !== null) ? EXIT.differences : EXIT.ok;
+}
+
+/** The plan in the order and choice of the status that goes with it. */
+function shown(look: Look, planned: Planned[], filter: ItemFilter): Planned[] {
+  if (filter.states === null && filter.healths === null && filter.sort === null) return planned;
+  const byName = new Map(planned.map((p) => [p.item.name, p]));
+  return filterItems(statusItems(look), filter).flatMap((item) => byName.get(item.name) ?? []);
 }

@@ -1,9 +1,21 @@
 import type { Planned } from '../../core/plan/plan.ts';
 import type { Paint } from '../io.ts';
-import { table } from './table.ts';
+import { clip, NARROW_BELOW, table, WIDE_FROM } from './table.ts';
 
-/** One line per instance and the closing `plan:` line. */
-export function planTable(planned: Planned[], paint: Paint): string {
+export const PLAN_COLUMNS: readonly string[] = ['NAME', 'ACTION', 'REASON', 'WHY'];
+const NARROW: readonly string[] = ['NAME', 'ACTION', 'WHY'];
+
+/**
+ * One line per instance and the closing `plan:` line, which counts `all` where only some are shown. `width` in characters:
+ * lines of several instances are cut to it below a wide terminal's; absent = nothing is cut.
+ */
+export function planTable(
+  planned: Planned[],
+  paint: Paint,
+  { columns, all, width }: { columns?: readonly string[] | null; all?: Planned[]; width?: number } = {},
+): string {
+  const narrow = width !== undefined && width < NARROW_BELOW;
+  const at = (columns ?? (narrow ? NARROW : PLAN_COLUMNS)).map((title) => PLAN_COLUMNS.indexOf(title));
   const rows = planned.map(({ item, standing }) => {
     const what = item.action === 'none' ? '-' : item.action;
     const painted =
@@ -12,18 +24,23 @@ export function planTable(planned: Planned[], paint: Paint): string {
         : item.action === 'none'
           ? paint('dim', what)
           : paint('yellow', what);
-    return [item.name, painted, item.reason, item.message];
+    const cells = [item.name, painted, item.reason, item.message];
+    return at.map((i) => cells[i] ?? '');
   });
   const changes = planned.flatMap(({ item }) =>
     item.changes.map((c) => `  ${item.name}: ${c.key} ${c.from ?? '(absent)'} -> ${c.to}`),
   );
+  const lines = table(
+    at.map((i) => ({ title: PLAN_COLUMNS[i] ?? '' })),
+    rows,
+  );
+  const chosen = all === undefined || all.length === planned.length ? '' : `; ${planned.length} shown`;
   return [
-    ...table(
-      ['NAME', 'ACTION', 'REASON', 'WHY'].map((title) => ({ title })),
-      rows,
-    ),
+    ...(width === undefined || width >= WIDE_FROM || planned.length === 1
+      ? lines
+      : lines.map((line) => clip(line, width))),
     ...changes,
-    planLine(planned),
+    `${planLine(all ?? planned)}${chosen}`,
   ].join('\n');
 }
 

@@ -1,9 +1,9 @@
 import { label } from '../../core/plan/plan.ts';
 import type { Metric, StatusItem } from '../../core/plan/status.ts';
 import type { Paint } from '../io.ts';
-import { age, clip, signed, table } from './table.ts';
+import { age, clip, NARROW_BELOW, signed, table, WIDE_FROM } from './table.ts';
 
-const COLUMNS = [
+export const STATUS_COLUMNS: readonly string[] = [
   'NAME',
   'MARKET',
   'STATE',
@@ -19,15 +19,49 @@ const COLUMNS = [
   'LAST ACTION',
 ];
 
-/** The status table with its summary line; every cell that is unknown says so with `?`, never 0. */
-export function statusTable(items: StatusItem[], nowMs: number, paint: Paint, columns: number): string {
-  const rows = items.map((item) => row(item, nowMs, paint));
+/** What still fits a small terminal: the market is told by the name, hygiene by the health. */
+const NARROW: readonly string[] = ['NAME', 'STATE', 'HEALTH', 'ITER', 'POSITION', 'PNL/50'];
+const NORMAL: readonly string[] = [
+  'NAME',
+  'STATE',
+  'HEALTH',
+  'ITER',
+  'POSITION',
+  'PNL/50',
+  'MO+5S',
+  'DATA',
+  'LAST ACTION',
+];
+
+/** The columns of a terminal this wide, in characters. */
+export function columnsFor(width: number): readonly string[] {
+  return width < NARROW_BELOW ? NARROW : width < WIDE_FROM ? NORMAL : STATUS_COLUMNS;
+}
+
+/**
+ * The status table with its summary line; every cell that is unknown says so with `?`, never 0. `width` in characters
+ * chooses the columns unless they are named; `all`: the fleet that `items` were chosen from.
+ */
+export function statusTable(
+  items: StatusItem[],
+  nowMs: number,
+  paint: Paint,
+  width: number,
+  { columns, all }: { columns?: readonly string[] | null; all?: StatusItem[] } = {},
+): string {
+  const titles = columns ?? columnsFor(width);
+  const at = titles.map((title) => STATUS_COLUMNS.indexOf(title)).filter((i) => i >= 0);
+  const rows = items.map((item) => {
+    const cells = row(item, nowMs, paint);
+    return at.map((i) => cells[i] ?? '');
+  });
+  const chosen = all === undefined || all.length === items.length ? '' : `; ${items.length} shown`;
   return [
     ...table(
-      COLUMNS.map((title) => ({ title })),
+      at.map((i) => ({ title: STATUS_COLUMNS[i] ?? '' })),
       rows,
-    ).map((line) => clip(line, columns)),
-    summary(items),
+    ).map((line) => clip(line, width)),
+    `${summary(all ?? items)}${chosen}`,
   ].join('\n');
 }
 

@@ -35,7 +35,24 @@ export function signed(value: number, digits: number): string {
   return value > 0 && Number(text) !== 0 ? `+${text}` : text;
 }
 
-/** Cuts a line to the terminal's width, with an ellipsis. Lines with colour codes are left alone. */
+/** Terminals, in characters: small ones below the first, wide ones from the second on. */
+export const NARROW_BELOW = 80;
+export const WIDE_FROM = 140;
+
+/** Cuts a line to the terminal's width, with an ellipsis; colour codes take no width and end where the line is cut. */
 export function clip(line: string, columns: number): string {
-  return line.includes('\u001b') || line.length <= columns ? line : `${line.slice(0, Math.max(1, columns - 1))}…`;
+  if (visible(line) <= columns) return line;
+  const wanted = Math.max(1, columns - 1);
+  let shown = 0;
+  let text = '';
+  for (const part of line.split(/(\u001b\[\d+m)/)) {
+    if (part.startsWith('\u001b')) {
+      text += part;
+      continue;
+    }
+    text += part.slice(0, wanted - shown);
+    shown += Math.min(part.length, wanted - shown);
+    if (shown >= wanted) break;
+  }
+  return `${text}…${text.includes('\u001b') ? '\u001b[0m' : ''}`;
 }
