@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuditRule, Violation } from '../../src/core/audit/types.ts';
 import { envDigest } from '../../src/core/env/digest.ts';
 import { parseEnv } from '../../src/core/env/read.ts';
+import { rebaseIter } from '../../src/core/env/rebase.ts';
 import { commitMessage } from '../../src/core/trail/message.ts';
 import { receiptLine } from '../../src/core/trail/receipts.ts';
 import {
@@ -18,6 +19,7 @@ import {
   verdictChange,
 } from '../../src/shell/changes.ts';
 import { auditRepository } from '../../src/shell/commands/audit.ts';
+import { rollbackChange } from '../../src/shell/person-changes.ts';
 import { runProgram } from '../../src/shell/program.ts';
 import { type AuditWorld, auditWorld, decisionOf, NOW, receiptOf } from '../support/history-world.ts';
 import { git, OPERATOR } from '../support/repos.ts';
@@ -447,6 +449,17 @@ describe('planted violations', () => {
     w.git('checkout', '-q', '-f', '-B', 'planted', clean);
     w.write('fleet/amzn.yaml', w.git('show', 'HEAD:fleet/amzn.yaml').replace('max: 3', 'max: 1.5'));
     w.byHand('amzn: narrower from now on');
+    expect(await violationsIn(w.ops)).toEqual([]);
+    // What was tuned before moves onto an edited base, and a person may go back to it.
+    const { basePath, baseText, values } = (await w.instance()).env!;
+    w.write(basePath, `${baseText}# looked at\n`);
+    w.byHand('amzn: a note');
+    const changes = rebaseIter(parseEnv(baseText, basePath).values, (await w.instance()).env!.baseValues, values);
+    await w.land(rebaseChange(await w.instance(), await w.trail(), changes, NOW));
+    await w.step({ to: { MM_SPREAD_MULTIPLIER: '1.5' } });
+    const back = { to: 1, target: values, reason: 'as it was', at: NOW };
+    await w.land(rollbackChange(await w.instance(), await w.trail(), back)!.plan, OPERATOR);
+    expect((await w.instance()).env?.values).toMatchObject({ MM_SPREAD_MULTIPLIER: '1.8' });
     expect(await violationsIn(w.ops)).toEqual([]);
     await w.step({ to: { MM_SPREAD_MULTIPLIER: '2' } });
     expect((await violationsIn(w.ops)).map((each) => each.rule)).toEqual(['bounds']);

@@ -3,6 +3,7 @@ import { iterFileName, parseIterName } from '../env/iter.ts';
 import { isSecretKey } from '../env/keys.ts';
 import { type EnvFile, parseEnv } from '../env/read.ts';
 import type { Fleet, TuningPolicy } from '../spec/types.ts';
+import { rollbackTarget } from '../trail/read-message.ts';
 import { iterName, iterText, parseIter } from '../trail/text.ts';
 import { trailer } from '../trail/trailers.ts';
 import type { EnvValues } from '../tuning/types.ts';
@@ -198,8 +199,15 @@ function inputOf(state: State, step: Step, file: AuditFile, basePath: string, ow
     values: valuesAt(file.blob) ?? {},
     base: valuesAt(step.after(basePath)),
     parent: parent === null ? null : { iter, values: parent },
+    target: valuesAt(targetBlob(step, basePath)),
     policy: owner?.spec.tuning ?? NO_POLICY,
   };
+}
+
+function targetBlob({ commit, before }: Step, basePath: string): string | undefined {
+  const to = commit.kind === 'rollback' ? rollbackTarget(commit.subject) : undefined;
+  if (to === undefined) return undefined;
+  return before.files.get(to === null ? basePath : iterFileName(basePath, to));
 }
 
 const NO_POLICY: Pick<TuningPolicy, 'keys' | 'bounds' | 'themes'> = { keys: {}, bounds: {}, themes: [] };

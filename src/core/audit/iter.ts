@@ -24,6 +24,8 @@ export type IterInput = {
   base: EnvValues | null;
   /** The env that was desired before the commit; null: there was none. */
   parent: { iter: number | null; values: EnvValues } | null;
+  /** Of the iter that a rollback goes back to; null: it is none. */
+  target: EnvValues | null;
   /** Of the spec as it stood, with the fleet's defaults. */
   policy: Policy;
 };
@@ -37,9 +39,14 @@ export function differences(from: EnvValues, to: EnvValues): (Omit<Change, 'to'>
   });
 }
 
-/** What holds of every iter, whoever made it: tuned values inside their bounds. */
-export function boundsFindings({ values, base, policy }: IterInput): Finding[] {
-  return differences(base ?? {}, values).flatMap(({ key, to }) => (to === null ? [] : outOfBounds(key, to, policy)));
+/**
+ * What holds of every iter, whoever made it: it moves no value out of its bounds. A value that was there before, or that a
+ * rollback goes back to, was judged by the bounds of its own time.
+ */
+export function boundsFindings({ values, base, parent, target, policy }: IterInput): Finding[] {
+  return differences(parent?.values ?? base ?? {}, values).flatMap(({ key, to }) =>
+    to === null || target?.[key] === to ? [] : outOfBounds(key, to, policy),
+  );
 }
 
 /** What holds of the values of an iter of ours. `story` null: its commit does not say what it changed. */
@@ -52,6 +59,7 @@ export function valueFindings(input: IterInput, story: CommitStory | null): Find
   const before = parent?.values ?? origin;
   return [
     ...changed.flatMap(({ key, from, to }) => keyFindings(key, from, to, policy)),
+    ...boundsFindings(input),
     ...forbiddenFindings(base, values),
     ...Object.entries(values).flatMap(([key, value]) => typeFindings(key, value, policy)),
     ...KEPT_ORDERINGS.flatMap((keys): Finding[] => {
@@ -74,7 +82,7 @@ function keyFindings(key: string, from: string | null, to: string | null, policy
   if (isForbiddenKey(key)) return []; // compared with the base
   if (tunableKey(key, policy) === undefined)
     return [{ rule: 'keys', found: said, wanted: 'a key of the catalogue or of tuning.keys' }];
-  return to === null ? [{ rule: 'keys', found: said, wanted: 'every key kept' }] : outOfBounds(key, to, policy);
+  return to === null ? [{ rule: 'keys', found: said, wanted: 'every key kept' }] : [];
 }
 
 function outOfBounds(key: string, to: string, policy: Policy): Finding[] {
