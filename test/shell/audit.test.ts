@@ -465,6 +465,21 @@ describe('planted violations', () => {
     expect((await violationsIn(w.ops)).map((each) => each.rule)).toEqual(['bounds']);
   });
 
+  test('a step from a branch, merged beside other work, is accepted; a number taken on two branches is found', async () => {
+    w.git('checkout', '-q', '-f', '-B', 'proposed', clean);
+    await w.step({ to: NEXT });
+    w.git('checkout', '-q', '-f', '-B', 'planted', clean);
+    w.write('README', 'work\n');
+    w.byHand('a note');
+    w.git('merge', '-q', '--no-ff', '--no-edit', 'proposed');
+    expect(await violationsIn(w.ops)).toEqual([]);
+
+    w.git('checkout', '-q', '-f', '-B', 'planted', clean);
+    await w.step({ to: { MM_SPREAD_MULTIPLIER: '2' } });
+    w.git('merge', '-q', '--no-ff', '--no-edit', '-X', 'ours', 'proposed');
+    expect((await violationsIn(w.ops)).map(({ rule, found }) => [rule, found])).toEqual([['number', 'iter002']]);
+  });
+
   test('with git.signing: signed commits are good, an unsigned one and a forged one are found', async () => {
     w.git('checkout', '-q', '-f', '-B', 'planted', clean);
     const key = join(w.dir, 'signing');
