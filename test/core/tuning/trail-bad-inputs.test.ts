@@ -321,6 +321,17 @@ describe('a base env edited by a person in mid-ladder', () => {
     expect(dead.item).toMatchObject({ action: 'rebase', reason: 'base-edited' });
   });
 
+  test('but a hard limit does not wait for it', async () => {
+    const { view } = await look();
+    const trigger = { by: 'drawdownUsd', metric: 'drawdownUsd', value: 900, limit: 500, n: 1, looks: null } as const;
+    const stop = { kind: 'stop', at: LATER, trigger, message: 'Hard limit drawdownUsd.' } as const;
+    const planned = planInstance({ ...view, decision: stop }, LATER * 1000);
+    expect(planned).toMatchObject({
+      item: { action: 'stop', reason: 'hard-limit' },
+      effect: { do: 'stop', cause: 'hard-limit' },
+    });
+  });
+
   test('a step decided before the edit arrived is dropped; an edit of another instance does not matter', async () => {
     const edited = await w.desired();
     reset();
