@@ -116,10 +116,14 @@ export function planAll(
   options: Pick<PassOptions, 'only' | 'force'>,
 ): { situations: Situation[]; planned: Planned[] } {
   const situations = context.desired.instances.map((instance) => situationOf(context, instance));
+  // A wish that could not act anyway (held, two copies, waiting for a person) must not take the place of one that could.
+  const acts = situations.map((s) =>
+    ['commit-decision', 'stop'].includes(planInstance(s.view, context.nowMs).effect?.do ?? ''),
+  );
   const guards = fleetGuards(
-    situations.map((s) => ({
+    situations.map((s, i) => ({
       name: s.instance.name,
-      decision: s.view.decision,
+      decision: acts[i] === true ? s.view.decision : null,
       health: s.decided?.health ?? 'unknown',
       running: isRunning(s),
       unjudgedNotionalUsd: notionalCap(s),
@@ -132,6 +136,7 @@ export function planAll(
     guarded.map((s) => planInstance(s.view, context.nowMs)),
     guarded.filter(isRunning).length,
     fleet.guards,
+    context.nowMs,
   ).map((plan, i) => {
     const p = remarked(plan, guarded[i]!.remark);
     if (options.only !== null && !options.only.has(p.item.name)) return { ...p, effect: null };
@@ -162,6 +167,7 @@ function forced(planned: Planned, { view }: Situation, force: 'restart' | 'flatt
   }
   if (view.hold !== null || view.spec?.state !== 'Running' || view.spec.suspend !== null || view.dirtyPath !== null)
     return planned;
+  if (!view.published) return planned; // it could be stopped, but not started again
   const item = {
     ...planned.item,
     action: 'restart' as const,

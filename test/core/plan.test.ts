@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { capChanges, type InstanceView, planInstance } from '../../src/core/plan/plan.ts';
 import type { ProcessCopy } from '../../src/core/ports.ts';
 import { known, unknown } from '../../src/core/problem.ts';
@@ -242,6 +242,11 @@ const TABLE: {
   },
   { name: 'a stop in flight is finished', given: { stopInFlight: true }, want: ['restart', 'digest-drift', 'restart'] },
   {
+    name: 'a stop in flight is finished without a start while its commit is not on the remote',
+    given: { stopInFlight: true, published: false },
+    want: ['stop', 'git-away', 'stop'],
+  },
+  {
     name: 'a dirty machine-owned path',
     given: { dirtyPath: 'fleet/holds.yaml', decision: tune },
     want: ['none', 'held', null],
@@ -254,13 +259,25 @@ test.each(TABLE)('$name', ({ given, want }) => {
   expect(planned.item.message).not.toBe('');
 });
 
-test('the share of instances changed per pass is capped, a person’s stop is not', () => {
-  const restart = planInstance({ ...base, desired: { iter: 7, digest: 'e' } }, NOW);
-  const stop = planInstance({ ...base, spec: spec({ state: 'Stopped' }) }, NOW);
-  const capped = capChanges([restart, stop, restart, restart], 4, { maxShareChangedPerPass: 0.5 });
-  expect(capped.map((p) => p.effect?.do ?? p.item.reason)).toEqual(['restart', 'stop', 'restart', 'guard']);
-  expect(capChanges([restart, restart], 2, { maxShareChangedPerPass: 0.1 }).map((p) => p.item.reason)).toEqual([
-    'digest-drift',
-    'guard',
-  ]);
+describe('the share of instances changed per pass', () => {
+  const restart = (name: string) => planInstance({ ...base, name, desired: { iter: 7, digest: 'e' } }, NOW);
+  const stop = planInstance({ ...base, name: 'stopped', spec: spec({ state: 'Stopped' }) }, NOW);
+  const three = [restart('a'), stop, restart('b'), restart('c')];
+  const words = (share: number, running: number, nowMs: number) =>
+    capChanges(three, running, { maxShareChangedPerPass: share }, nowMs).map((p) => p.effect?.do ?? p.item.reason);
+  const count = (list: string[], word: string) => list.filter((w) => w === word).length;
+
+  test('is capped, at least one, and a person’s stop is not counted', () => {
+    expect(words(0.5, 4, NOW)[1]).toBe('stop');
+    expect(count(words(0.5, 4, NOW), 'restart')).toBe(2);
+    expect(count(words(0.5, 4, NOW), 'guard')).toBe(1);
+    expect(count(words(0.1, 2, NOW), 'restart')).toBe(1);
+  });
+
+  test('everybody gets a turn within minutes; within one minute the choice stays', () => {
+    const firsts = Array.from({ length: 20 }, (_, minute) => words(0.1, 2, NOW + minute * 60_000).indexOf('restart'));
+    expect(new Set(firsts)).toEqual(new Set([0, 2, 3]));
+    const start = Math.floor(NOW / 60_000) * 60_000;
+    expect(words(0.1, 2, start)).toEqual(words(0.1, 2, start + 59_999));
+  });
 });

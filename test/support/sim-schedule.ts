@@ -28,7 +28,7 @@ export type ScheduleEnd = {
   holds: number;
 };
 
-const CALM_ROUNDS = 24;
+const CALM_ROUNDS = 40;
 
 /** Throws a BrokenPromise; the world's story tells what led there. */
 export async function runSchedule(
@@ -76,8 +76,9 @@ export async function runSchedule(
   world.loop.pass(70_000); // timers of the storm run out
   for (let n = 0; ; n += 1) {
     const before = world.effects();
-    await once(null, { abort: false });
-    if (world.effects() === before) break;
+    const done = await once(null, { abort: false });
+    const waiting = done !== 'killed' && (done.last?.planned ?? []).some(({ item }) => item.reason === 'guard');
+    if (world.effects() === before && !waiting) break;
     if (n === CALM_ROUNDS) world.broken('P12', `not at rest after ${n} calm runs`);
     world.loop.pass(30_000);
   }
@@ -129,7 +130,11 @@ function setMoods(world: SimWorld, weather: Weather, lame: string | null): void 
   world.git.mood = { away: rough && dice.chance(0.2), refuses: rough && dice.chance(0.1), lostAnswer: some(0.3) };
   for (const [name, market] of world.exchange.markets) {
     const down =
-      (rough && dice.chance(0.1)) || (lame !== null && name === marketOf(lame) && world.lameness === 'venue-down');
+      (rough && dice.chance(0.1)) ||
+      (lame !== null &&
+        name === marketOf(lame) &&
+        world.lameness === 'venue-down' &&
+        world.bots.procs.some((p) => p.copy.instance === lame));
     market.mood = { down, failing: some(0.4), losing: some(0.5), thin: some(0.8) };
   }
 }
@@ -180,6 +185,15 @@ function somebodyActs(world: SimWorld, weather: Weather, lame: string | null): v
     () => revert(world, name),
     () => world.loseState(),
   ];
+  if (weather === 'lame' && lame !== null) {
+    const base = `fleet/env/${lame}/.env.${lame}`;
+    acts.push(() =>
+      git.pushByHand(
+        [{ path: base, text: baseEnv(marketOf(lame)).replace('=1.2', `=2.${dice.whole(1, 9)}`) }],
+        `${lame}: another base`,
+      ),
+    );
+  }
   if (weather === 'lame' && lame !== null && world.lameness === 'bad-spec')
     acts.push(() => git.pushByHand([{ path: `fleet/${lame}.yaml`, text: instanceYaml(lame, 'Sideways') }], 'a slip'));
   if (weather === 'strangers') {

@@ -61,7 +61,7 @@ export class SimWorld {
     this.lameness = this.loop.dice.pick(['venue-down', 'crash-loop', 'silent', 'bad-spec'] as const);
     this.temperOf = (name) => temperOf(name, this);
     this.exchange = new SimExchange(this.loop, NAMES.map(marketOf));
-    this.git = new SimGit(this.loop, fleetFiles());
+    this.git = new SimGit(this.loop, fleetFiles(this.loop.dice.pick([0.25, 0.5])));
     this.bots = new SimBots(this.loop, this.exchange, NAMES, {
       temperOf: ({ instance }) => this.temperOf(instance),
       dayOf: (name, iter) => {
@@ -230,8 +230,8 @@ function desiredOf(commit: SimCommit): Desired {
 
 const trees = new Map<string, Desired>();
 
-function fleetFiles(): Record<string, string> {
-  const files: Record<string, string> = { 'README.md': 'ours\n', 'fleet/fleet.yaml': FLEET };
+function fleetFiles(share: number): Record<string, string> {
+  const files: Record<string, string> = { 'README.md': 'ours\n', 'fleet/fleet.yaml': fleetYaml(share) };
   for (const name of NAMES) {
     files[`fleet/${name}.yaml`] = instanceYaml(name, 'Running');
     files[`fleet/env/${name}/.env.${name}`] = baseEnv(marketOf(name));
@@ -245,11 +245,12 @@ metadata: { name: ${name} }
 spec: { market: ${marketOf(name)}, baseEnv: env/${name}/.env.${name}, state: ${state} }
 `;
 
-const FLEET = `apiVersion: mmfleet/v1
+const fleetYaml = (share: number) => `apiVersion: mmfleet/v1
 kind: Fleet
 metadata: { name: sim }
 spec:
   git: { remote: origin, branch: main, push: true }
+  guards: { maxShareChangedPerPass: ${share} }
   defaults:
     secrets: [{ fromEnv: [${SECRETS.join()}] }]
     runtime:
