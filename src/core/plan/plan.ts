@@ -1,5 +1,5 @@
 /** The pure planner: same desired + observed + now -> same plan. One decision per instance, with a reason. */
-
+import { createHash } from 'node:crypto';
 import type { ProcessCopy } from '../ports.ts';
 import type { Known } from '../problem.ts';
 import { unreachable } from '../problem.ts';
@@ -135,6 +135,10 @@ type Act = (action: PlanAction, reason: PlanReason, message: string, effect: Eff
 
 function finishStop(view: InstanceView, spec: Instance, act: Act): Planned {
   if (spec.state === 'Running' && view.hold === null) {
+    if (!view.published) {
+      const message = 'a stop is in flight: finishing it; it starts again once its commit is on the remote';
+      return act('stop', 'git-away', message, { do: 'stop', cause: 'git-away', hold: null });
+    }
     return act('restart', 'digest-drift', 'a stop is in flight: finishing it, then starting again', {
       do: 'restart',
       cause: 'digest-drift',
@@ -326,33 +330,42 @@ function item(view: InstanceView, action: PlanAction, reason: PlanReason, messag
   return { name: view.name, action, reason, message, changes: [], theme: null, trigger: null };
 }
 
-/** Automatic stops and restarts a pass may make: `share` of the running instances, at least one. Starts and a person's stop are free. */
+/**
+ * Automatic stops and restarts a pass may make: `share` of the running instances, at least one. Starts and a person's stop
+ * are free. Who goes first changes with the minute: one that fails in each of its turns must not have all of them.
+ */
 export function capChanges(
   planned: Planned[],
   running: number,
   fleet: Pick<Fleet['guards'], 'maxShareChangedPerPass'>,
+  nowMs: number,
 ): Planned[] {
-  let left = Math.max(1, Math.floor(running * fleet.maxShareChangedPerPass));
-  return planned.map((p) => {
-    const counted =
-      p.effect !== null &&
-      (p.effect.do === 'restart' ||
-        (p.effect.do === 'stop' &&
-          p.effect.cause !== 'state-stopped' &&
-          p.effect.cause !== 'retired' &&
-          p.effect.cause !== 'hard-limit'));
-    if (!counted) return p;
-    left -= 1;
-    if (left >= 0) return p;
-    return {
-      item: {
-        ...p.item,
-        action: 'none',
-        reason: 'guard',
-        message: `waits for the next pass: enough instances change in this one (${p.item.message})`,
-      },
-      effect: null,
-      standing: 'waiting',
-    };
-  });
+  const places = Math.max(1, Math.floor(running * fleet.maxShareChangedPerPass));
+  const minute = Math.floor(nowMs / 60_000);
+  const turns = planned
+    .filter(isCounted)
+    .map((p) => ({ p, turn: turnOf(p.item.name, minute) }))
+    .sort((a, b) => (a.turn < b.turn ? -1 : a.turn > b.turn ? 1 : 0));
+  const late = new Set(turns.slice(places).map(({ p }) => p));
+  return planned.map((p) =>
+    late.has(p)
+      ? {
+          item: {
+            ...p.item,
+            action: 'none',
+            reason: 'guard',
+            message: `waits for its turn: enough instances change in this pass (${p.item.message})`,
+          },
+          effect: null,
+          standing: 'waiting',
+        }
+      : p,
+  );
 }
+
+function isCounted({ effect }: Planned): boolean {
+  if (effect?.do === 'restart') return true;
+  return effect?.do === 'stop' && !['state-stopped', 'retired', 'hard-limit'].includes(effect.cause);
+}
+
+const turnOf = (name: string, minute: number) => createHash('sha256').update(`${minute} ${name}`).digest('hex');
