@@ -152,8 +152,11 @@ export function createExtendedVenue(load: Promise<Result<CcxtExchangeClass>>, op
   };
 }
 
-/** ccxt's class set up for one account; the chain id is said outright, not guessed from the address. */
-function openExtended(Exchange: CcxtExchangeClass, options: ExtendedOptions): ExtendedExchange | null {
+/** ccxt's class set up for one account, the chain id said outright; null = not a version that can be used. */
+export function openExtended(
+  Exchange: CcxtExchangeClass,
+  options: Omit<ExtendedOptions, 'market' | 'account' | 'clock'>,
+): ExtendedExchange | null {
   try {
     const exchange = createClient(Exchange, {
       config: {
@@ -182,7 +185,10 @@ function openExtended(Exchange: CcxtExchangeClass, options: ExtendedOptions): Ex
 }
 
 /** Orders of a testnet instance never reach the real exchange, nor the other way round. */
-function isAddressOf({ environment, url }: ExtendedOptions, exchange: ExtendedExchange): boolean {
+function isAddressOf(
+  { environment, url }: Pick<ExtendedOptions, 'environment' | 'url'>,
+  exchange: ExtendedExchange,
+): boolean {
   if (url !== null) return true;
   const { api } = exchange.urls;
   const address = typeof api === 'string' ? api : (api['rest'] ?? '');

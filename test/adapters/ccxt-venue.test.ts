@@ -1,7 +1,12 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inspect, promisify } from 'node:util';
+import { build } from 'esbuild';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createClient } from '../../src/adapters/ccxt-client.ts';
+import { openExtended } from '../../src/adapters/ccxt-extended.ts';
 import { loadExchangeClass } from '../../src/adapters/ccxt-module.ts';
 import { ccxtProblems, createCcxtVenue } from '../../src/adapters/ccxt-venue.ts';
 import { systemClock } from '../../src/adapters/clock.ts';
@@ -110,6 +115,46 @@ describe('no order pays a builder', () => {
     const Exchange = await loadExchangeClass('extended');
     if (!Exchange.ok) throw new Error(Exchange.problem.message);
     expect(new Exchange.value({}).options).toMatchObject({ builderFeeRate: '0.0001', builderId: '257624' });
+  });
+});
+
+describe('testnet and mainnet', () => {
+  const keys = { apiKey: ACCOUNT.apiKey, privateKey: ACCOUNT.privateKey, url: null, timeoutMs: 100 };
+  test.each([
+    ['testnet', 'https://api.starknet.sepolia.{hostname}', 'SN_SEPOLIA'],
+    ['mainnet', 'https://api.starknet.{hostname}', 'SN_MAIN'],
+  ] as const)('%s is at its own address, with its own chain id', async (environment, rest, chainId) => {
+    const Exchange = await loadExchangeClass('extended');
+    if (!Exchange.ok) throw new Error(Exchange.problem.message);
+    const exchange = openExtended(Exchange.value, { ...keys, environment });
+    expect(exchange?.urls.api).toEqual({ rest });
+    expect(exchange?.options).toMatchObject({ chainId, builderFeeRate: '0' });
+  });
+
+  test('a version whose test address is not one of the test network is not used', async () => {
+    const Exchange = await loadExchangeClass('extended');
+    if (!Exchange.ok) throw new Error(Exchange.problem.message);
+    class Moved extends Exchange.value {
+      constructor(config: Record<string, unknown>) {
+        super({ ...config, urls: { test: { rest: 'https://api.starknet.{hostname}' } } });
+      }
+    }
+    expect(openExtended(Moved, { ...keys, environment: 'testnet' })).toBeNull();
+  });
+});
+
+test('without ccxt it is said what to install', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'mmfleet-no-ccxt-'));
+  const outfile = join(dir, 'module.mjs');
+  const entry = join(import.meta.dirname, '..', '..', 'src', 'adapters', 'ccxt-module.ts');
+  await build({ entryPoints: [entry], outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' });
+  const script = `const { loadExchangeClass } = await import(${JSON.stringify(outfile)});
+    console.log(JSON.stringify(await loadExchangeClass('extended')));`;
+  const { stdout } = await promisify(execFile)('node', ['--input-type=module', '-e', script], { cwd: dir });
+  rmSync(dir, { recursive: true });
+  expect(JSON.parse(stdout)).toMatchObject({
+    ok: false,
+    problem: { code: 'ccxt-missing', hint: 'npm install ccxt@^4.5.84 next to mmfleet' },
   });
 });
 

@@ -24,7 +24,6 @@ beforeAll(async () => {
     'fleet/amzn.yaml',
     `${spec}  venue:\n    ccxt: { exchange: extended, apiKey: MM_API_KEY, privateKey: MM_STARK_PRIVATE_KEY, url: "${venue.url}" }\n`,
   );
-  w.put('fleet/fleet.yaml', withoutVenue(readFileSync(join(w.ops, 'fleet/fleet.yaml'), 'utf8')));
   const secrets = Object.entries(SECRETS).map(([key, value]) => `${key}=${value}\n`);
   w.put('secrets/all.env', secrets.join(''));
   chmodSync(join(w.ops, 'secrets/all.env'), 0o600);
@@ -108,8 +107,3 @@ test('neither key was printed or committed', async () => {
   for (const secret of [ACCOUNT.apiKey, ACCOUNT.privateKey, ACCOUNT.privateKey.slice(2)])
     expect(told).not.toContain(secret);
 });
-
-/** The fleet's default is a venue of commands; here each instance names its own. */
-function withoutVenue(fleet: string): string {
-  return fleet.slice(0, fleet.indexOf('    venue:\n'));
-}

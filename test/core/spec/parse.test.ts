@@ -200,6 +200,29 @@ spec:
 describe('defaults of the fleet', () => {
   const fleetWith = (defaults: string) => file('fleet.yaml', `${FLEET}spec:\n  defaults:\n${defaults}`);
 
+  test('a ccxt venue names its secret keys; what it does not say has a default', () => {
+    const venue = (text: string) => {
+      const text2 = AMZN.replace('sim: { url: "http://127.0.0.1:9000" }', `ccxt: { ${text} }`);
+      return parseSpecs([file('fleet.yaml', FLEET), file('amzn.yaml', text2)]);
+    };
+    const named = 'exchange: extended, apiKey: MM_API_KEY, privateKey: MM_STARK_PRIVATE_KEY';
+    expect(venue(named).instances[0]?.venue.driver).toEqual({
+      kind: 'ccxt',
+      exchange: 'extended',
+      apiKey: 'MM_API_KEY',
+      privateKey: 'MM_STARK_PRIVATE_KEY',
+      vaultId: 'MM_VAULT_ID',
+      publicKey: 'MM_STARK_PUBLIC_KEY',
+      url: null,
+      timeoutMs: 10_000,
+    });
+    // Keys go only to the exchange or to this machine.
+    expect(venue(`${named}, url: "https://api.example.org"`).problems.map((p) => p.code)).toEqual(['spec-value']);
+    expect(venue(`${named}, url: "http://127.0.0.1:8080"`).instances[0]?.venue.driver).toMatchObject({
+      url: 'http://127.0.0.1:8080',
+    });
+  });
+
   test('the instance wins, lists replace, another venue drops the default one', () => {
     const defaults =
       '    account: desk\n    tuning: { ladder: [1.2, 1.4], maxChangesPerDay: 5 }\n    venue: { journal: {}, settle: 5s }\n';
