@@ -188,6 +188,7 @@ describe('a reply that is not to be believed is unknown, never zero or empty', (
     ['http-503-html', 'HTTP 503'],
     ['http-404', 'HTTP 404'],
     ['hang', 'timed out'],
+    ['stalls', 'timed out'],
     [{ error: { status: 400, code: 1001 } }, 'refused with code 1001 (HTTP 400)'],
     [{ error: { status: 200, code: 1006 } }, 'refused with code 1006 (HTTP 200)'],
     [{ error: { status: 403, code: 1009 } }, 'API key refused'],
@@ -199,6 +200,11 @@ describe('a reply that is not to be believed is unknown, never zero or empty', (
     const { venue } = await world({ position: '0.1', orders: [{ side: 'BUY', price: '220', qty: '1' }], faults });
     expect(reasonIn(await venue.position())).toContain(want);
     expect(reasonIn(await venue.openOrders())).toContain(want);
+  });
+
+  test('a reply without end is cut off', async () => {
+    const { venue } = await world({ faults: [{ on: 'positions', reply: 'endless' }], timeoutMs: 10_000 });
+    expect(reasonIn(await venue.position())).toBe('reply too large');
   });
 
   test('a side nobody knows', async () => {

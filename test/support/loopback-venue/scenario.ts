@@ -6,7 +6,10 @@ import { parse } from 'yaml';
 /** Calls of the REST interface that ccxt makes. */
 export type Endpoint = 'account' | 'markets' | 'fees' | 'positions' | 'orders' | 'book' | 'cancel' | 'order' | 'lookup';
 
-/** What is answered in place of the truth. `hang` never answers; `lost` does what was asked and never answers. */
+/**
+ * What is answered in place of the truth. `hang` never answers; `lost` does what was asked and never answers; `stalls` begins
+ * its answer and never ends it; `endless` never stops answering.
+ */
 export type FaultyReply =
   | 'empty-body'
   | 'html'
@@ -22,6 +25,8 @@ export type FaultyReply =
   | 'http-404'
   | 'hang'
   | 'lost'
+  | 'stalls'
+  | 'endless'
   | 'not-found'
   | 'ignored'
   | 'wrong-account'

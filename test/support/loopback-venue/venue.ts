@@ -316,6 +316,18 @@ async function sendFaulty(
     case 'hang':
     case 'lost':
       return; // the client gives up
+    case 'stalls':
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.write('{"status":"OK","data":[');
+      return;
+    case 'endless': {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const more = () => {
+        while (!response.destroyed && response.write(' '.repeat(1_048_576)));
+      };
+      response.on('drain', more);
+      return more();
+    }
     case 'wrong-account':
       return send(response, {
         ...reply,
