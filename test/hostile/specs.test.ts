@@ -84,6 +84,7 @@ const CASES: { name: string; given: string; wantCode: string | RegExp }[] = [
   { name: 'a name with a slash', given: SPEC.replace('name: amzn', 'name: ../../etc/cron'), wantCode: 'spec-value' },
   { name: 'a name with an escape', given: SPEC.replace('name: amzn', 'name: "a\\e]0;x\\a"'), wantCode: 'spec-value' },
   { name: 'NUL', given: SPEC.replace('AMZN-USD', 'AMZN\0USD'), wantCode: 'spec-encoding' },
+  { name: 'NUL as an escape', given: SPEC.replace('[bot]', '["bot\\0x"]'), wantCode: 'spec-encoding' },
   {
     name: 'invalid UTF-8',
     given: Buffer.from(`${SPEC}# \xff\xfe\n`, 'latin1').toString('utf8'),

@@ -124,6 +124,12 @@ function holdsItself(value: unknown, above: Set<unknown>, seen: Set<unknown>): b
 function strangeKeys(document: Document.Parsed, place: (offset: number) => Place): Problem[] {
   const problems: Problem[] = [];
   visit(document, {
+    Scalar(_index, scalar) {
+      // No program takes it as an argument, no file has it in its name.
+      if (typeof scalar.value !== 'string' || !scalar.value.includes('\0')) return;
+      const problem = notReadable('', 'spec-encoding', 'found a NUL character in a text');
+      problems.push({ ...problem, ...place(scalar.range?.[0] ?? 0) });
+    },
     Map(_index, map) {
       const names = new Set<unknown>();
       for (const { key } of map.items) {
