@@ -15,6 +15,12 @@ export type CommitPlan = {
   author: Person;
   /** Unix seconds (a fraction is cut off): the journal time the decision belongs to. null: the committer's date. */
   authorTs: number | null;
+  /**
+   * The committer date is wall time although there is an `authorTs`: when it was done is part of what was done. Otherwise
+   * it is the author date, or the parent's committer date where that is later: the same data on the same parent is the
+   * same commit, whoever makes it, and dates never run backwards (`git log --since` stops at the first old one).
+   */
+  atWallTime?: boolean;
 };
 
 export type CommitOptions = {
@@ -94,6 +100,8 @@ export type Replay = {
   message: string;
   author: Person;
   authorTs: number | null;
+  /** Kept as it was, Unix seconds. */
+  committerTs: number;
 };
 
 /** Writes commits on top of `parent` without touching branch, index or work tree; returns their ids in order. */
@@ -103,8 +111,15 @@ export async function importCommits(
   plans: (CommitPlan | Replay)[],
   options: Pick<CommitOptions, 'committer' | 'nowTs'>,
 ): Promise<Result<string[]>> {
+  const below = await gitText({ cwd: repo.root, args: ['show', '-s', '--no-show-signature', '--format=%ct', parent] });
+  if (!below.ok) return below;
+  let newestTs = Number(below.value.trim());
   const stream = Buffer.concat(
-    plans.flatMap((plan, i) => commitCommands(plan, i + 1, i === 0 ? parent : `:${i}`, options)),
+    plans.flatMap((plan, i) => {
+      const nowTs = committerDate(plan, options.nowTs, newestTs);
+      newestTs = nowTs;
+      return commitCommands(plan, i + 1, i === 0 ? parent : `:${i}`, { ...options, nowTs });
+    }),
   );
   const run = { cwd: repo.root, args: ['fast-import', '--quiet', '--force', '--date-format=raw'], input: stream };
   const end = await runGit(run);
@@ -116,6 +131,12 @@ export async function importCommits(
   // The ref only carried them through the import; nothing may be found there later.
   await runGit({ cwd: repo.root, args: ['update-ref', '-d', CARRIER] });
   return ok(ids);
+}
+
+function committerDate(plan: CommitPlan | Replay, wallTs: number, parentTs: number): number {
+  if ('committerTs' in plan) return plan.committerTs;
+  if (plan.authorTs === null || plan.atWallTime === true) return wallTs;
+  return Math.max(wholeSeconds(plan.authorTs) ?? 0, parentTs);
 }
 
 const CARRIER = 'refs/mmfleet/import';
@@ -215,8 +236,13 @@ function wholeSeconds(ts: number | null): number | null {
   return ts !== null && Number.isFinite(ts) && ts >= 0 && ts < 2 ** 40 ? Math.floor(ts) : null;
 }
 
-/** fast-import cannot sign: the same trees and messages are written once more as signed commits. */
-async function sign(repo: Repo, parent: string, commits: string[], options: CommitOptions): Promise<Result<string[]>> {
+/** fast-import cannot sign: the same trees and messages are written once more as signed commits. Problem: `git-signing`. */
+export async function sign(
+  repo: Repo,
+  parent: string,
+  commits: string[],
+  options: Pick<CommitOptions, 'signing'>,
+): Promise<Result<string[]>> {
   if (options.signing === undefined || options.signing === null) return ok(commits);
   const config = ['-c', `gpg.format=${options.signing.format}`, '-c', `user.signingKey=${options.signing.key}`];
   const signed: string[] = [];

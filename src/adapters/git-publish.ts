@@ -68,7 +68,7 @@ export type PublishOptions = {
   build: (head: string) => Promise<Result<PublishPlan[]>>;
 };
 
-export type PublishPlan = Pick<CommitPlan, 'files' | 'message'> & { at: number | null; author?: Person };
+export type PublishPlan = Pick<CommitPlan, 'files' | 'message' | 'atWallTime'> & { at: number | null; author?: Person };
 
 /**
  * Subjects of the commits that landed, oldest first; empty: nothing to commit. Problems: those of a commit,
@@ -82,6 +82,7 @@ export async function publish(repo: Repo, options: PublishOptions): Promise<Resu
     remote: options.remote,
     branch: options.branch,
     ourEmail: options.committer.email,
+    signing: options.signing ?? null,
     ...timeoutOf(options),
   };
   let unconfirmed: Committed[] = [];
@@ -119,11 +120,12 @@ async function commitPlans(repo: Repo, options: PublishOptions): Promise<Result<
     return fail({ code: 'git-unborn', message: 'the branch has no commit yet', retry: 'stalled' });
   const built = await options.build(head.value);
   if (!built.ok) return built;
-  const plans = built.value.map(({ files, message, at, author }) => ({
+  const plans = built.value.map(({ files, message, at, author, atWallTime }) => ({
     files,
     message,
     author: author ?? options.author,
     authorTs: at,
+    atWallTime: atWallTime ?? false,
   }));
   return commitAll(repo, plans, {
     committer: { name: 'mmfleet', email: options.committer.email },

@@ -1,7 +1,7 @@
 /** Fetch and fast-forward, and what to do with commits of ours that never reached the remote. */
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
 import { headOf, isAncestor, type Repo, resolveCommit } from './git.ts';
-import { importCommits, type Replay } from './git-commit.ts';
+import { type CommitOptions, importCommits, type Replay, sign } from './git-commit.ts';
 import { blobsAt, healMove, moveHead, pathsBetween } from './git-move.ts';
 import { gitText, runGit } from './git-run.ts';
 
@@ -12,6 +12,8 @@ export type SyncOptions = {
   ourEmail: string;
   /** What becomes of our unpushed commits when the remote went on: put on top (default), or dropped to be recomputed. */
   leftovers?: 'rebase' | 'drop';
+  /** Commits put on top are signed again with it. */
+  signing?: CommitOptions['signing'];
   timeoutMs?: number;
 };
 
@@ -161,7 +163,7 @@ async function localCommits(
   return ok(commits);
 }
 
-type LocalCommit = Omit<Replay, 'files'> & { commit: string; parent: string; committerTs: number };
+type LocalCommit = Omit<Replay, 'files'> & { commit: string; parent: string };
 
 /** Our commits on top of `there`, path by path; null: a path of theirs was changed on both sides. */
 async function replayed(
@@ -177,7 +179,8 @@ async function replayed(
     const moved = await pathsBetween(repo, each.parent, each.commit);
     if (!moved.ok) return moved;
     const files = moved.value.map(({ path, toBlob, mode }) => ({ path, blob: toBlob, mode }));
-    replays.push({ files, message: each.message, author: each.author, authorTs: each.authorTs });
+    const { message, author, authorTs, committerTs } = each;
+    replays.push({ files, message, author, authorTs, committerTs });
   }
   const paths = [...new Set(replays.flatMap((replay) => replay.files.map((file) => file.path)))];
   const [before, after] = [await blobsAt(repo, base.value.trim(), paths), await blobsAt(repo, there, paths)];
@@ -185,8 +188,10 @@ async function replayed(
   if (!after.ok) return after;
   if (paths.some((path) => before.value.get(path) !== after.value.get(path))) return ok(null);
   const committer = { name: 'mmfleet', email: options.ourEmail };
-  const imported = await importCommits(repo, there, replays, { committer, nowTs: local.at(-1)?.committerTs ?? 0 });
-  return imported.ok ? ok(imported.value.at(-1) ?? null) : imported;
+  const imported = await importCommits(repo, there, replays, { committer, nowTs: 0 });
+  if (!imported.ok) return imported;
+  const signed = await sign(repo, there, imported.value, { signing: options.signing ?? null });
+  return signed.ok ? ok(signed.value.at(-1) ?? null) : signed;
 }
 
 function away(options: SyncOptions): Problem {

@@ -264,11 +264,15 @@ export async function publishChanges(
       if (!trail.ok) return trail;
       // Numbers on proposal branches are taken, merged or not.
       const { newest } = await knownProposals(ops, git.author.email);
-      return ok(buildAll(desired.value, [...trail.value, ...newest.values()], builders));
+      const plans = buildAll(desired.value, [...trail.value, ...newest.values()], builders);
+      return ok(plans.map((plan) => ({ ...plan, atWallTime: options.author !== undefined || touchesHolds(plan) })));
     },
   });
   return result;
 }
+
+/** Holds and parks begin and end by wall time: when they were written down counts, not only what the journal said then. */
+const touchesHolds = (plan: ChangePlan) => plan.files.some((f) => f.path === HOLDS_PATH);
 
 /** Each change sees the files of those before it, so that two holds of one pass both stay. */
 export function buildAll(desired: Desired, trail: TrailEntry[], builders: Builder[]): ChangePlan[] {

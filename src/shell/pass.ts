@@ -62,7 +62,8 @@ export async function look(
   let remote = options.remote ?? 'none';
   if (options.fetch) {
     const { git } = first.value.fleet;
-    const synced = await ops.git.sync({ remote: git.remote, branch: git.branch, ourEmail: git.author.email });
+    const { remote: from, branch, author, signing } = git;
+    const synced = await ops.git.sync({ remote: from, branch, ourEmail: author.email, signing });
     if (!synced.ok) return synced;
     remote = synced.value.remote;
     notes.push(...synced.value.notes);

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -8,6 +7,7 @@ import { readLog } from '../../src/adapters/git-log.ts';
 import { healMove } from '../../src/adapters/git-move.ts';
 import { dirtyPaths, readTree } from '../../src/adapters/git-read.ts';
 import { type Clone, FLEET, OPERATOR, scratchWorld, type World } from '../support/repos.ts';
+import { newKey, signedTest } from '../support/ssh-keys.ts';
 
 let world: World;
 let ops: Clone;
@@ -28,6 +28,7 @@ const stage = (path: string, text: string) => {
   ops.write(path, text);
   ops.git('add', path);
 };
+const dateOf = (revision: string) => ops.git('log', '-1', '--format=%ct', revision);
 const ITER = 'fleet/env/amzn/.env.amzn.iter001';
 
 test('a commit carries author, journal time and bytes, and leaves a clean tree, with no user configured and hooks and signing set', async () => {
@@ -38,7 +39,7 @@ test('a commit carries author, journal time and bytes, and leaves a clean tree, 
   const made = await commit(ops.repo, plan(ITER, text), OPTIONS);
   expect(made).toMatchObject({ ok: true });
   expect(ops.git('log', '-1', '--format=%an %ae %at %cn %ce %ct %s')).toBe(
-    `mmfleet mmfleet@localhost 1771243200 mmfleet mmfleet@localhost 1795000000 tune(amzn): ${ITER}`,
+    `mmfleet mmfleet@localhost 1771243200 mmfleet mmfleet@localhost ${dateOf('HEAD~1')} tune(amzn): ${ITER}`,
   );
   expect(ops.git('cat-file', 'blob', `HEAD:${ITER}`)).toBe(text.trimEnd());
   expect(readFileSync(join(ops.dir, ITER), 'utf8')).toBe(text);
@@ -194,7 +195,7 @@ test('the log is read whole, then only what is new; files elsewhere are left out
   if (!log.ok) throw new Error(log.problem.message);
   expect(log.value.whole).toBe(false);
   expect(log.value.entries).toMatchObject([
-    { subject: 'tune(amzn): x', files: [], at: 1_795_000_000, ours: true },
+    { subject: 'tune(amzn): x', files: [], at: Number(dateOf('HEAD')), ours: true },
     { kind: 'tune', instance: 'amzn', at: 12.5, authorTs: 1_771_243_200, files: [{ status: 'A', path: ITER }] },
   ]);
   const lost = await readLog(ops.repo, { since: 'f'.repeat(40), under: 'fleet/', ourEmail: FLEET.email });
@@ -250,21 +251,39 @@ test('GIT_DIR of a hook that started us does not point us elsewhere', async () =
   expect(ops.git('log', '-1', '--format=%an')).toBe(OPERATOR.name);
 });
 
-test('with a signing key every commit of the call is signed and keeps its dates; without a usable key none is made', async () => {
-  const key = join(world.dir, 'key');
-  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
-  const signing = { format: 'ssh' as const, key };
-  const made = await commitAll(ops.repo, [plan('a', '1'), plan('b', '2')], { ...OPTIONS, signing });
-  expect(made.ok && made.value.length).toBe(2);
-  const raw = ops.git('cat-file', 'commit', 'HEAD~1');
-  expect(raw).toContain('gpgsig -----BEGIN SSH SIGNATURE-----');
-  expect(raw).toContain('author mmfleet <mmfleet@localhost> 1771243200 +0000');
-  expect(ops.git('log', '--format=%s', '-2')).toBe('tune(amzn): b\ntune(amzn): a');
-  const head = ops.git('rev-parse', 'HEAD');
-  const refused = await commit(ops.repo, plan('c', '3'), {
-    ...OPTIONS,
-    signing: { format: 'ssh', key: join(world.dir, 'no') },
-  });
-  expect(refused).toMatchObject({ ok: false, problem: { code: 'git-signing' } });
-  expect(ops.git('rev-parse', 'HEAD')).toBe(head);
+test('dates are those of the data, never before the parent; wall time only where it is part of what was done', async () => {
+  const later = Number(dateOf('HEAD')) + 100;
+  const dates: [Partial<CommitPlan>, number, number][] = [
+    [{ authorTs: later + 0.5 }, later, later],
+    [{ authorTs: 5 }, 5, later],
+    [{ authorTs: null }, OPTIONS.nowTs, OPTIONS.nowTs],
+    [{ authorTs: later, atWallTime: true }, later, OPTIONS.nowTs],
+  ];
+  for (const [i, [change, authorTs, committerTs]] of dates.entries()) {
+    expect((await commit(ops.repo, { ...plan('a', `${i}`), ...change }, OPTIONS)).ok).toBe(true);
+    expect(ops.git('log', '-1', '--format=%at %ct')).toBe(`${authorTs} ${committerTs}`);
+  }
 });
+
+signedTest(
+  'with a signing key every commit of the call is signed and keeps its dates; without a usable key none is made',
+  async () => {
+    const key = join(world.dir, 'key');
+    newKey(key, FLEET.email);
+    const signing = { format: 'ssh' as const, key };
+    const made = await commitAll(ops.repo, [plan('a', '1'), plan('b', '2')], { ...OPTIONS, signing });
+    expect(made.ok && made.value.length).toBe(2);
+    const raw = ops.git('cat-file', 'commit', 'HEAD~1');
+    expect(raw).toContain('gpgsig -----BEGIN SSH SIGNATURE-----');
+    expect(raw).toContain('author mmfleet <mmfleet@localhost> 1771243200 +0000');
+    expect(raw).toContain(`committer mmfleet <mmfleet@localhost> ${dateOf('HEAD~2')} +0000`);
+    expect(ops.git('log', '--format=%s', '-2')).toBe('tune(amzn): b\ntune(amzn): a');
+    const head = ops.git('rev-parse', 'HEAD');
+    const refused = await commit(ops.repo, plan('c', '3'), {
+      ...OPTIONS,
+      signing: { format: 'ssh', key: join(world.dir, 'no') },
+    });
+    expect(refused).toMatchObject({ ok: false, problem: { code: 'git-signing' } });
+    expect(ops.git('rev-parse', 'HEAD')).toBe(head);
+  },
+);

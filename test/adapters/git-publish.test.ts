@@ -7,6 +7,7 @@ import { readTree } from '../../src/adapters/git-read.ts';
 import { remoteHead, syncRemote } from '../../src/adapters/git-sync.ts';
 import { ok } from '../../src/core/problem.ts';
 import { type Clone, FLEET, git, scratchWorld, type World } from '../support/repos.ts';
+import { newKey, signedTest } from '../support/ssh-keys.ts';
 
 let world: World;
 let a: Clone;
@@ -247,4 +248,40 @@ test('the first push makes the branch on an empty remote', async () => {
   expect((await publish(a.repo, appendLine(a, 'x'))).ok).toBe(true);
   expect(git(join(world.dir, 'empty.git'), 'rev-parse', 'main')).toBe(a.git('rev-parse', 'HEAD'));
   expect(existsSync(join(a.repo.ownDir, 'move.json'))).toBe(false);
+});
+
+const tuned = (signing: PublishOptions['signing'] = null): PublishOptions => ({
+  ...options(async () => ok([{ ...file('fleet/x', '1\n'), at: 2_000_000_000.5 }])),
+  signing,
+});
+
+test('two that decide the same on the same head make one commit, and both have landed', async () => {
+  const ends = await Promise.all([
+    publish(a.repo, tuned()),
+    publish(b.repo, { ...tuned(), clock: { ...clock, nowMs: () => clock.nowMs() + 7_000 } }),
+  ]);
+  expect(ends).toEqual([1, 2].map(() => ({ ok: true, value: ['hold(amzn): fleet/x'] })));
+  expect([a, b].map((clone) => clone.git('rev-parse', 'HEAD'))).toEqual([remoteTip(), remoteTip()]);
+  expect(git(world.remote, 'log', '-1', '--format=%at %ct')).toBe('2000000000 2000000000');
+  expect(git(world.remote, 'rev-list', '--count', 'main')).toBe('2');
+});
+
+signedTest('signed too they are one commit, and what is put on top of the remote is signed again', async () => {
+  const key = join(world.dir, 'key');
+  const allowed = join(world.dir, 'allowed');
+  writeFileSync(allowed, newKey(key, FLEET.email));
+  const signing = { format: 'ssh' as const, key };
+  const ends = await Promise.all([publish(a.repo, tuned(signing)), publish(b.repo, tuned(signing))]);
+  expect(ends.every((end) => end.ok)).toBe(true);
+  expect(git(world.remote, 'rev-list', '--count', 'main')).toBe('2');
+
+  a.git('remote', 'set-url', 'origin', join(world.dir, 'gone.git'));
+  await publish(a.repo, { ...options(async () => ok([{ ...file('fleet/y', '2\n'), at: 7 }])), signing });
+  a.git('remote', 'set-url', 'origin', world.remote);
+  await publish(b.repo, { ...appendLine(b, 'theirs'), signing });
+  expect(await syncRemote(a.repo, { ...SYNC, signing })).toMatchObject({ ok: true, value: { notes: [] } });
+  const judged = a.git('-c', `gpg.ssh.allowedSignersFile=${allowed}`, 'log', '-3', '--format=%s %at %G?');
+  expect(judged.split('\n')[0]).toBe('hold(amzn): fleet/y 7 G');
+  expect(judged.split('\n')[1]).toMatch(/fleet\/list \d+ G$/);
+  expect(inRemote('fleet/list')).toBe('theirs');
 });
