@@ -1,4 +1,5 @@
 /** Passes: look, act, until nothing is left to do. Used by `reconcile --once`, the daemon, the verbs and the demo. */
+import { setMaxListeners } from 'node:events';
 import type { Planned } from '../core/plan/plan.ts';
 import type { Lifecycle } from '../core/plan/types.ts';
 import { ok, type Problem, type Result } from '../core/problem.ts';
@@ -25,6 +26,8 @@ const NOTHING: Applied = { commits: [], proposals: [], outcomes: [], problems: [
 
 /** One pass under the lock. Never throws for expected outcomes. */
 export async function pass(ops: Ops, options: RunOptions): Promise<PassReport> {
+  // Each instance in hand waits on it: how many those are the fleet says, and node would warn of a leak at eleven.
+  setMaxListeners(0, options.signal);
   const report = await withLock(ops, options, async () => {
     const seen = await look(ops, { ...options, fetch: true });
     if (!seen.ok) return seen;
