@@ -219,7 +219,9 @@ function confirmationOf(
     envFileName: env.path.split('/').at(-1) ?? '',
     values: tunedOnly(instance),
   });
-  return typeof answer === 'object' ? answer : 'ok';
+  if (typeof answer !== 'object') return 'ok';
+  // Nothing was written since this process began: those are an earlier run's words, also where its receipt is lost.
+  return journal.lastByteAtMs < copy.startedAtMs ? unseen : answer;
 }
 
 /** The keys whose value the bot must show as ours: every MM_ key of the desired env that is not secret. */
