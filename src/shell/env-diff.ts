@@ -47,7 +47,7 @@ function secretRow(key: string, { desired, running, changed }: SecretSide): EnvD
     key,
     base: null,
     desired: changed ? 'changed (secret)' : word(desired),
-    running: running === 'unknown' ? null : word(running === 'set'),
+    running: running === 'unknown' ? 'unknown' : word(running === 'set'),
   };
 }
 

@@ -7,7 +7,7 @@ import {
 } from '../adapters/git-proposals.ts';
 import { label, type Planned, triggerText } from '../core/plan/plan.ts';
 import type { PlanReason } from '../core/plan/types.ts';
-import { fail, ok, type Result } from '../core/problem.ts';
+import { ok, type Result } from '../core/problem.ts';
 import { entryOf } from '../core/trail/parse.ts';
 import type { KnownSecret } from '../core/trail/secret-gate.ts';
 import { parseIter } from '../core/trail/text.ts';
@@ -96,7 +96,7 @@ export async function syncProposals(
       {
         committer: { name: 'mmfleet', email: git.author.email },
         secrets,
-        nowTs: ops.clock.nowMs() / 1000,
+        nowTs: at ?? ops.clock.nowMs() / 1000,
         signing: git.signing,
       },
     );
@@ -257,16 +257,12 @@ async function pushed(world: World, moves: (ProposalMove & { said: string })[]):
   await port.remember('open', made);
   await port.remember('newest', made);
   await port.remember('declined', new Map(done.map(({ name }) => [name, null])));
-  const refused = moves.find((m) => !done.includes(m) && (after.get(m.name) ?? null) === m.expected);
-  if (refused !== undefined)
-    return fail({
-      code: 'git-push-refused',
-      message: `${remote}: refused ${proposalBranch(refused.name)} (a hook or a protected branch)`,
-      hint: 'let mmfleet replace and delete branches under mmfleet/proposals/',
-      retry: 'stalled',
-      instance: refused.name,
-    });
-  return ok(done.map(({ name, said }) => `${proposalBranch(name)}: ${said}`));
+  // A remote that refuses these branches costs the rest of the pass nothing: it is said, and tried again.
+  const refused = moves.filter((m) => !done.includes(m) && (after.get(m.name) ?? null) === m.expected);
+  const told = refused.map(
+    ({ name }) => `${proposalBranch(name)}: refused by ${remote} (a hook or a protected branch)`,
+  );
+  return ok([...told, ...done.map(({ name, said }) => `${proposalBranch(name)}: ${said}`)]);
 }
 
 const iterOf = (entry: Pick<TrailEntry, 'trailers' | 'kind'>): string =>

@@ -1,9 +1,12 @@
 /** `autonomy: propose` with the real CLI and a real remote: one branch that follows the evidence and waits for a person. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type FleetWorld, fleetWorld, stretch } from '../support/fleet-world.ts';
 import { until } from '../support/puppet.ts';
+
+// Many processes a test: patience for a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const MINUTES = 40;
 const BRANCH = 'mmfleet/proposals/pump';
@@ -18,7 +21,7 @@ beforeAll(async () => {
   ago(125);
   await w.cli('reconcile', '--once');
   await lose();
-}, 60_000);
+});
 afterAll(() => w.end());
 
 const ago = (minutes: number) => w.behave('PUMP-USD', { clockOffsetS: -minutes * 60 });
@@ -75,7 +78,7 @@ test('the step goes to its branch with the message it would have had; nothing el
   expect(shown?.message).toMatch(/^mmfleet\/proposals\/pump \(iter001, [0-9a-f]{8}\) waits for a merge: would tune: /);
   expect(shown?.changes).toHaveLength(2);
   expect((await w.cli('status')).out).toContain(`${BRANCH} (iter001, `);
-}, 30_000);
+});
 
 test('unchanged evidence pushes nothing, also from a fresh clone; a changed step replaces it under a new number', async () => {
   const before = await tip();
@@ -94,7 +97,7 @@ test('unchanged evidence pushes nothing, also from a fresh clone; a changed step
   expect(await remote('for-each-ref', '--format=%(refname)', 'refs/heads')).toBe(
     `refs/heads/main\nrefs/heads/${BRANCH}`,
   );
-}, 30_000);
+});
 
 test('merging it converges like any commit, with what people changed in the base meanwhile', async () => {
   ago(83);
@@ -117,7 +120,7 @@ test('merging it converges like any commit, with what people changed in the base
     expect.stringMatching(/^rebase\(pump\): iter003 /),
     expect.stringMatching(/^tune\(pump\): iter002 /),
   ]);
-}, 30_000);
+});
 
 test('it is withdrawn when autonomy says so, and what a person declined rests', async () => {
   await lose();
@@ -138,7 +141,7 @@ test('it is withdrawn when autonomy says so, and what a person declined rests', 
   expect((await plan())?.message).toMatch(
     /^mmfleet\/proposals\/pump was deleted by a person \([0-9a-f]{8}\): would tune/,
   );
-}, 60_000);
+});
 
 test('a branch that a person worked on is left to them', async () => {
   await spec('autonomy: propose', 'tuning: { bounds: { MM_MIN_OFFSET_BPS: { min: 1, max: 7 } } }');
@@ -155,4 +158,4 @@ test('a branch that a person worked on is left to them', async () => {
   await spec('autonomy: observe');
   await once();
   expect(await tip()).toBe(theirs);
-}, 30_000);
+});

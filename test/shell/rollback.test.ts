@@ -1,9 +1,12 @@
 /** The ways back: a revert of the newest step, of an older one, `rollback`, and an iter edited by hand; with the real CLI. */
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type FleetWorld, fleetWorld, type Run, stretch } from '../support/fleet-world.ts';
 import { until } from '../support/puppet.ts';
+
+// Many processes a test: patience for a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const MINUTES = 40;
 let w: FleetWorld;
@@ -17,7 +20,7 @@ beforeAll(async () => {
   await w.cli('reconcile', '--once');
   await lose();
   expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 0 });
-}, 60_000);
+});
 afterAll(() => w.end());
 
 /** The bot's clock from now on: each of its runs that is fed begins after the one before ended. */
@@ -60,7 +63,7 @@ test('a revert of the newest step runs its parent again, and the step is not tri
   expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 0 });
   expect((await w.remoteLog()).filter((s) => s.startsWith('tune(pump)'))[0]).toMatch(/^tune\(pump\): iter002 /);
   expect(await running()).toEqual([2]);
-}, 60_000);
+});
 
 test('rollback to a reverted iter makes a new one with its values, by the person who asked', async () => {
   const run = await w.cli('rollback', 'pump', '--to', 'iter001', '--reason', 'the wider one was right');
@@ -76,7 +79,7 @@ test('rollback to a reverted iter makes a new one with its values, by the person
   expect(again).toMatchObject({ code: 0 });
   expect(again.err).toContain('pump: iter003 already has the values of iter001');
   expect(await commitOf('rollback(pump): iter004')).toBe('');
-}, 30_000);
+});
 
 test.each([
   {
@@ -108,14 +111,18 @@ test('a revert of an older step changes nothing that runs, and plan and status n
   expect(await running()).toEqual([4]);
   expect((await plan())?.message).not.toMatch(says);
   expect(w.journalOf('PUMP-USD')?.events[0]).toMatchObject({ config: { spread_multiplier: '1.2' } });
-}, 30_000);
+});
 
 test('an iter edited by hand runs when it is sound, and is held when it changes what is never tuned', async () => {
   const path = 'fleet/env/pump/.env.pump.iter004';
   const edit = async (expression: string, message: string) => {
     await w.git(['pull', '--quiet', '--rebase'], ada);
     await execa('sed', ['-i', expression, path], { cwd: ada });
-    for (const args of [['commit', '--quiet', '-am', message], ['push', '--quiet']]) await w.git(args, ada);
+    for (const args of [
+      ['commit', '--quiet', '-am', message],
+      ['push', '--quiet'],
+    ])
+      await w.git(args, ada);
   };
   ago(41);
   await edit('s/MM_SPREAD_MULTIPLIER=1.2/MM_SPREAD_MULTIPLIER=1.4/', 'a hand on the wheel');
@@ -133,4 +140,4 @@ test('an iter edited by hand runs when it is sound, and is held when it changes 
   );
   expect(await w.cli('rollback', 'pump', '--to', 'base', '--reason', 'no bigger')).toMatchObject({ code: 0 });
   expect(await running()).toEqual([5]);
-}, 60_000);
+});

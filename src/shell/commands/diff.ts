@@ -67,7 +67,7 @@ function text(name: string, env: DesiredEnv, running: Running | null, diff: EnvD
     row.key,
     row.base ?? '-',
     row.desired ?? '-',
-    row.running ?? (running === null ? '-' : '?'),
+    row.running ?? (running !== null && running.values === null ? '?' : '-'),
   ]);
   const lines =
     rows.length === 0
@@ -129,7 +129,8 @@ async function secretSides(
   return Object.fromEntries(
     [...keys].map((key): [string, SecretSide] => {
       const [here, there] = [now[key], started?.[key]];
-      const running = started === null ? 'unknown' : there === undefined ? 'unset' : 'set';
+      const running =
+        !runs || (started !== null && there === undefined) ? 'unset' : there === undefined ? 'unknown' : 'set';
       return [
         key,
         { desired: names.includes(key), running, changed: here !== undefined && there !== undefined && here !== there },

@@ -83,8 +83,9 @@ function chart(points: readonly Point[]): string[] {
 
 /** Enough decimals that two neighbouring labels differ. */
 function digitsFor(span: number, high: number): number {
-  const step = span === 0 ? Math.abs(high) / 100 : span / (HEIGHT - 1);
-  return step === 0 ? 0 : Math.min(6, Math.max(0, Math.ceil(-Math.log10(step)) + 1));
+  if (span === 0) return Number.isInteger(high) ? 0 : 2;
+  const step = span / (HEIGHT - 1);
+  return Math.min(6, Math.max(0, Math.ceil(-Math.log10(step)) + 1));
 }
 
 function pointOf(row: HistoryRow, what: string): Point[] {
