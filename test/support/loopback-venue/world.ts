@@ -1,8 +1,12 @@
 /** The real ccxt class against a loopback venue, and the proof of flatness through it. */
+import { join } from 'node:path';
 import { createCcxtVenue } from '../../../src/adapters/ccxt-venue.ts';
 import { systemClock } from '../../../src/adapters/clock.ts';
+import { createProcessRuntime } from '../../../src/adapters/process.ts';
 import type { VenuePort } from '../../../src/core/ports.ts';
 import { type Proved, proveFlat } from '../../../src/shell/converge/flatten.ts';
+import { type StopResult, stopInstance } from '../../../src/shell/converge/stop.ts';
+import { localState } from '../../../src/shell/local-state.ts';
 import type { Scenario } from './scenario.ts';
 import { ACCOUNT } from './stark.ts';
 import { type LoopbackVenue, MARKET, startLoopbackVenue } from './venue.ts';
@@ -50,10 +54,46 @@ export async function loopbackWorld(given: Given = {}): Promise<LoopbackWorld> {
   return { server, venue: opened.value };
 }
 
+type Policy = Partial<Pick<Scenario, 'policy'>>;
+
+const flatPolicy = ({ policy = {} }: Policy) => ({
+  settleMs: 40,
+  dustMaxNotionalUsd: policy.dustMaxNotionalUsd ?? 5,
+  flatten: {
+    attempts: policy.attempts ?? 5,
+    slippageBps: { start: 20, step: 10, max: 100 },
+    maxCostUsd: policy.maxCostUsd ?? 50,
+  },
+});
+
+/** What a pass does with an instance whose process is gone: a proof that permits a start, or a hold. `dir`: an empty folder. */
+export function stopDead(venue: VenuePort, scenario: Policy, dir: string): Promise<StopResult> {
+  return stopInstance({
+    instance: 'amzn',
+    market: MARKET,
+    local: localState({ gitDir: join(dir, '.git'), stateDir: join(dir, '.mmfleet') }),
+    runtime: createProcessRuntime({ fleetId: 'loopback@venue', stateDir: join(dir, '.mmfleet'), clock: systemClock }),
+    venue,
+    clock: systemClock,
+    policy: flatPolicy(scenario),
+    stop: { signal: 'SIGINT', timeoutMs: 1_000 },
+    envValues: {},
+    shuttingDown: false,
+    preflight: true,
+    mayClose: true,
+    cause: 'unasked-exit',
+    iterFrom: null,
+    iterTo: null,
+    runFacts: () => Promise.resolve({ runId: 'r1', botSays: null }),
+    seenClientIds: [],
+    flatTimeoutMs: 20_000,
+  });
+}
+
 /** The whole proof with a short settle interval. */
 export function prove(
   venue: VenuePort,
-  { policy = {} }: Partial<Pick<Scenario, 'policy'>> = {},
+  scenario: Policy = {},
   seenClientIds: string[] = [],
   market = MARKET,
 ): Promise<Proved> {
@@ -62,15 +102,7 @@ export function prove(
     market,
     venue,
     clock: systemClock,
-    policy: {
-      settleMs: 40,
-      dustMaxNotionalUsd: policy.dustMaxNotionalUsd ?? 5,
-      flatten: {
-        attempts: policy.attempts ?? 5,
-        slippageBps: { start: 20, step: 10, max: 100 },
-        maxCostUsd: policy.maxCostUsd ?? 50,
-      },
-    },
+    policy: flatPolicy(scenario),
     identity: { instance: 'amzn', runId: 'r1', pid: 7, startTicks: '99' },
     seenClientIds,
     mayClose: true,
