@@ -91,7 +91,8 @@ function reasonToStop(world: SimWorld, commit: SimCommit, proc: Proc): boolean {
     wanted.state !== 'Running' ||
     wanted.held ||
     wanted.parked ||
-    proc.run?.day === 'losing'
+    // A copy started by hand writes nothing here: what the newest journal says is all there is to go by.
+    (proc.run ?? world.bots.newestRun.get(proc.copy.instance))?.day === 'losing'
   );
 }
 

@@ -77,7 +77,8 @@ export async function runSchedule(
   for (let n = 0; ; n += 1) {
     const before = world.effects();
     const done = await once(null, { abort: false });
-    const waiting = done !== 'killed' && (done.last?.planned ?? []).some(({ item }) => item.reason === 'guard');
+    const waiting =
+      done !== 'killed' && (done.last?.planned ?? []).some(({ item }) => /its turn|at once/.test(item.message));
     if (world.effects() === before && !waiting) break;
     if (n === CALM_ROUNDS) world.broken('P12', `not at rest after ${n} calm runs`);
     world.loop.pass(30_000);
