@@ -4,7 +4,7 @@ import type { TuningPolicy } from '../spec/types.ts';
 import type { Change } from '../trail/types.ts';
 import { boundsOf, decimalOf, tunableKey } from '../tuning/step-values.ts';
 import type { EnvValues } from '../tuning/types.ts';
-import { isForbiddenKey } from './keys.ts';
+import { isForbiddenKey, isSecretKey } from './keys.ts';
 
 export type RolledBack = {
   /** What makes the base env the new iter. */
@@ -35,14 +35,14 @@ export function rollbackValues(
   };
   const against = (from: EnvValues) =>
     keys.flatMap((key): Change[] => {
-      const to = wanted(key);
+      const to = isSecretKey(key) ? undefined : wanted(key); // never in a commit's words
       return to === undefined || to === from[key] ? [] : [{ key, from: from[key] ?? null, to }];
     });
   const onBase = against(base);
   return {
     onBase,
     changes: against(desired),
-    kept: keys.filter((key) => key in target && !tunable(key) && target[key] !== base[key]),
+    kept: keys.filter((key) => key in target && !isSecretKey(key) && !tunable(key) && target[key] !== base[key]),
     outOfBounds: onBase.flatMap(({ key, to }) => beyond(key, to, policy)),
   };
 }

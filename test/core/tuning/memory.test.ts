@@ -290,6 +290,19 @@ test('a rebase keeps the rungs of themes the person did not touch; a rollback le
   });
 });
 
+test.each([
+  { name: 'to the first: what came after it rests', to: 'iter001', want: ['faster'] },
+  { name: 'to the base: all of it rests', to: 'base', want: ['widen', 'faster'] },
+  { name: 'to the one that runs: nothing was taken back', to: 'iter002', want: [] },
+])('a rollback by a person is not tuned away at once, $name', ({ to, want }) => {
+  const steps = [tune('001', 'base', START), tune('002', '001', START + 1, { Theme: 'reprice', Step: 'faster x0.6' })];
+  const subject = `rollback(sol): iter003 with the values of ${to}, MM_SPREAD_MULTIPLIER 1.8 -> 1.2`;
+  const back = entry('rollback', START + 2, { Iter: '003', Base: 'b'.repeat(40) }, { subject });
+  const { forgotten } = memoryOf(...steps, back);
+  expect(forgotten.map((f) => f.step)).toEqual(want);
+  for (const { until } of forgotten) expect(until).toBe(START + 2 + TUNING.forgetAfterMs / 1000);
+});
+
 test('iter files of another base do not concern it, nor do other instances’ words', () => {
   const other = {
     ...person(START),
