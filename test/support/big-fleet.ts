@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import { execa, execaSync } from 'execa';
 import type { ProcessRuntimePort } from '../../src/adapters/process.ts';
 import type { ProcessCopy, StartOrder, VenuePort } from '../../src/core/ports.ts';
-import { known, ok, type Result, unknown } from '../../src/core/problem.ts';
+import { type Known, known, ok, type Result, unknown } from '../../src/core/problem.ts';
 import { type Ops, openOps } from '../../src/shell/ops.ts';
 import { baseEnv } from './fleet-world.ts';
 
@@ -210,9 +210,9 @@ const ANSWER_MS = 30;
 export const marketOf = (name: string) => `${name.toUpperCase()}-USD`;
 
 function venue(market: string, fate: Fate | undefined): VenuePort {
-  const answer = async <T>(value: T) => {
+  const answer = async <T>(value: T): Promise<Known<T>> => {
     await setTimeout(ANSWER_MS);
-    return fate === 'unreadable' ? unknown<T>('HTTP 503') : known(value, Date.now());
+    return fate === 'unreadable' ? unknown('HTTP 503') : known(value, Date.now());
   };
   return {
     evidence: 'venue',
