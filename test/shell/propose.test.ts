@@ -120,6 +120,7 @@ test('merging it converges like any commit, with what people changed in the base
     expect.stringMatching(/^rebase\(pump\): iter003 /),
     expect.stringMatching(/^tune\(pump\): iter002 /),
   ]);
+  expect(await w.cli('audit', 'verify')).toMatchObject({ code: 0 });
 });
 
 test('it is withdrawn when autonomy says so, and what a person declined rests', async () => {

@@ -110,6 +110,7 @@ test('a revert of an older step changes nothing that runs, and plan and status n
   expect(await w.cli('rollback', 'pump', '--to', 'base', '--reason', 'as it was')).toMatchObject({ code: 0 });
   expect(await running()).toEqual([4]);
   expect((await plan())?.message).not.toMatch(says);
+  expect(await w.cli('audit', 'verify')).toMatchObject({ code: 0 });
   expect(w.journalOf('PUMP-USD')?.events[0]).toMatchObject({ config: { spread_multiplier: '1.2' } });
 });
 
