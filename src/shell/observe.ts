@@ -1,4 +1,5 @@
 /** Observed state: processes, journals, stop intents, receipts. Every read may be unknown; none passes for zero. */
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import type { StopIntent } from '../adapters/intents.ts';
 import type { RestartState } from '../core/flat/backoff.ts';
 import type { Receipt } from '../core/flat/types.ts';
@@ -13,6 +14,8 @@ export type ObservedInstance = {
   copies: Known<ProcessCopy[]>;
   intent: Known<StopIntent | null>;
   journal: JournalView;
+  /** The newest run was started by mmfleet for this instance: its env file is one that we materialised. */
+  ownRun: boolean;
   /** Tracked lines and those of `.mmfleet` that are not tracked yet, oldest proof first. */
   receipts: Receipt[];
   /** Lines not committed yet, oldest first. */
@@ -65,15 +68,36 @@ export async function observeOne(
   const before = parseReceipts(tracked).receipts;
   const trackedLines = new Set(tracked.split('\n'));
   const uncommitted = parseReceipts(local).receipts.filter(({ line }) => !trackedLines.has(line));
+  const journal: JournalView = spec === null ? { state: 'none' } : ops.journals.look(instance);
   return {
     copies: all.known ? { ...all, value: all.value.filter((c) => c.instance === name) } : all,
     intent: await ops.local.intent(name),
-    journal: spec === null ? { state: 'none' } : ops.journals.look(instance),
+    journal,
+    ownRun: isOwnRun(ops, name, journal),
     receipts: inOrder([...before, ...uncommitted].map((r) => r.receipt)),
     uncommitted,
     restarts: await ops.local.restarts(name),
     secretNames: spec === null ? { ok: true, names: [] } : ops.secrets.names(spec.secrets),
   };
+}
+
+function isOwnRun(ops: Ops, name: string, journal: JournalView): boolean {
+  const file = journal.state === 'ok' ? journal.run.envFile : null;
+  if (file === null) return false;
+  const path = isAbsolute(file) ? file : resolve(ops.repo.root, file);
+  return !relative(join(ops.stateDir, 'run', name), path).startsWith('..');
+}
+
+/**
+ * Why somebody else seems to quote this market now: its journal grows although nothing of ours runs. null = no sign of it.
+ * A bot started by hand carries no marker; its journal is the only thing that tells of it.
+ */
+export function strangerOf(observed: ObservedInstance, staleAfterMs: number, nowMs: number): string | null {
+  const { copies, journal, receipts } = observed;
+  if (!copies.known || copies.value.length > 0 || journal.state !== 'ok' || observed.ownRun) return null;
+  const ended = journal.shuttingDown || receipts.some((r) => r.runId === journal.runId);
+  if (ended || nowMs - journal.lastByteAtMs >= staleAfterMs) return null;
+  return `run ${journal.runId.slice(0, 8)} that mmfleet did not start writes this market's journal: end that bot first`;
 }
 
 /** By the time of the proof: a line that was never committed may be older than one that was. */

@@ -13,7 +13,7 @@ import { type Decided, decide } from '../core/tuning/decide.ts';
 import { isSignal, rebuildMemory } from '../core/tuning/memory.ts';
 import type { TuningMemory } from '../core/tuning/types.ts';
 import { type Desired, type DesiredInstance, desiredDigest, valuesOf } from './desired.ts';
-import { lastRunOf, type Observed, type ObservedInstance, stopWasOurs } from './observe.ts';
+import { lastRunOf, type Observed, type ObservedInstance, stopWasOurs, strangerOf } from './observe.ts';
 import { forbiddenDifferences, handMade, idleRevert } from './person-changes.ts';
 
 /** The state of git that matters to a plan. */
@@ -130,6 +130,7 @@ function viewOf(
     hold: activeHold(desired.holds, name, nowMs),
     lastRun,
     failedProof: failedProofOf(observed),
+    stranger: spec === null ? null : strangerOf(observed, spec.journal.staleAfterMs, nowMs),
     restart: restartOf(instance, observed, lastRun, nowMs),
     decision: context.tune ? (decided?.decision ?? null) : null,
     guarded: null,

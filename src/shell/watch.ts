@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pino } from 'pino';
 import { watchFolders } from '../adapters/watcher.ts';
+import { type Reminder, remind } from '../core/plan/reminders.ts';
 import type { Problem } from '../core/problem.ts';
 import { select, usage } from './commands/common.ts';
 import type { WatchOptions } from './commands/options.ts';
@@ -36,6 +37,7 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | nu
   let watched = '';
   let watcher: { close(): Promise<void> } | null = null;
   let failures = 0;
+  let reminders: ReadonlyMap<string, Reminder> = new Map();
   deps.signal.addEventListener('abort', () => wake(), { once: true });
   for (let n = 1; !deps.signal.aborted; n += 1) {
     const log = deps.log.child({ pass: n });
@@ -51,7 +53,7 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | nu
       },
     });
     ops.journals.save();
-    logPass(log, report);
+    reminders = logPass(log, report, reminders);
     await deps.onPass?.(report);
     // At the start a repository or fleet that cannot be used is a mistake to be told; later it is a fault to be outlived.
     const unusable =
@@ -127,7 +129,12 @@ export function daemonLog(): pino.Logger {
   );
 }
 
-function logPass(log: pino.Logger, report: PassReport): void {
+/** Logs what happened; what needs a person is repeated with growing intervals. Gives what was said, for the next pass. */
+function logPass(
+  log: pino.Logger,
+  report: PassReport,
+  reminders: ReadonlyMap<string, Reminder>,
+): ReadonlyMap<string, Reminder> {
   for (const problem of report.problems)
     log.error({ code: problem.code, hint: problem.hint, instance: problem.instance }, problem.message);
   for (const note of report.look?.notes ?? []) log.warn({ code: note.code }, note.message);
@@ -138,12 +145,18 @@ function logPass(log: pino.Logger, report: PassReport): void {
       { instance: o.name, standing: o.standing, reason: o.reason, detail: o.message },
       'converged',
     );
-  if (report.look === null) return;
-  for (const { item, standing } of report.look.planned) {
-    if (standing === 'held' || standing === 'unknown')
-      log.warn({ instance: item.name, reason: item.reason, detail: item.message }, 'held');
-  }
+  if (report.look === null) return reminders;
+  const held = report.look.planned.filter((p) => p.standing === 'held' || p.standing === 'unknown');
+  const told = remind(
+    reminders,
+    new Map(held.map(({ item }) => [item.name, `${item.reason}: ${item.message}`])),
+    report.look.observed.atMs,
+  );
+  for (const { item } of held.filter((p) => told.say.some((s) => s.name === p.item.name)))
+    log.warn({ instance: item.name, reason: item.reason, detail: item.message }, 'held');
+  for (const instance of told.over) log.info({ instance }, 'no longer held');
   log.info({ revision: report.look.desired.revision?.slice(0, 12), ...planSummary(report.look.planned) }, 'pass');
+  return told.reminders;
 }
 
 function foldersOf(ops: Ops, look: NonNullable<PassReport['look']>): string[] {

@@ -45,6 +45,7 @@ const base: InstanceView = {
   hold: null,
   lastRun: 'unproved',
   failedProof: null,
+  stranger: null,
   restart: { kind: 'now' },
   decision: calm,
   guarded: null,
@@ -182,6 +183,11 @@ const TABLE: {
     name: 'a proof that failed before its hold was committed',
     given: { ...dead, failedProof: 'barrier: 2 orders' },
     want: ['hold', 'flat-unproven', 'latch'],
+  },
+  {
+    name: 'a bot started by hand quotes this market',
+    given: { ...dead, stranger: 'run x' },
+    want: ['none', 'two-copies', null],
   },
   {
     name: 'only descendants live',

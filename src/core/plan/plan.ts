@@ -25,6 +25,8 @@ export type InstanceView = {
   hold: Hold | null;
   /** Whether the newest run of this instance ended under a flat receipt. `none`: it never ran. */
   lastRun: 'none' | 'proved' | 'unproved';
+  /** Nothing of ours runs, and yet its journal grows: why; null = no sign of it. */
+  stranger: string | null;
   /** Why the newest proof failed, when its hold was never committed; null = no such proof. */
   failedProof: string | null;
   restart: { kind: 'now' } | { kind: 'wait'; untilMs: number } | { kind: 'crash-loop'; restarts: number };
@@ -115,6 +117,7 @@ export function planInstance(view: InstanceView, nowMs: number): Planned {
       return act('flatten', 'parked', `parked, and its last run has no flat proof`, { do: 'prove', cause: 'parked' });
     return none('parked', `parked until ${until}: ${view.hold.reason}`, 'waiting');
   }
+  if (copy === null && view.stranger !== null) return none('two-copies', view.stranger, 'held');
   if (copy === null && view.failedProof !== null) {
     const message = `flat unproven: ${view.failedProof}`;
     return act('hold', 'flat-unproven', message, { do: 'latch', reason: 'flat-unproven', message });

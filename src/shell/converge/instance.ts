@@ -1,5 +1,5 @@
 /** Converges one instance: stop what must stop, prove it flat, start what must run. Returns what happened as a value. */
-import { basename, isAbsolute, join, relative, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { afterExit, afterRestart } from '../../core/flat/backoff.ts';
 import { confirmRun } from '../../core/flat/confirm.ts';
 import type { Effect } from '../../core/plan/plan.ts';
@@ -108,7 +108,7 @@ function stop(
     shuttingDown: observed.journal.state === 'ok' && observed.journal.shuttingDown,
     preflight: true,
     // Only a person's `flatten` closes what no run of ours is known to have opened.
-    mayClose: live || ownRun(ops, instance, observed) || (effect.do === 'stop' && effect.cause === 'held'),
+    mayClose: live || observed.ownRun || (effect.do === 'stop' && effect.cause === 'held'),
     cause: effect.do === 'start' ? causeOfStart(observed) : effect.cause,
     iterFrom: running === undefined ? env.iter : running.iter,
     iterTo: env.iter,
@@ -141,15 +141,6 @@ function patientValues(
   const declared = Number(values['MM_SHUTDOWN_TIMEOUT_S'] ?? Number.NaN);
   const longest = Math.max(...[said, declared].filter((limit) => Number.isFinite(limit)));
   return Number.isFinite(longest) ? { ...values, MM_SHUTDOWN_TIMEOUT_S: String(longest) } : { ...values };
-}
-
-/** Whether the newest run was started by mmfleet for this instance: its env file is one that we materialised. */
-function ownRun(ops: Ops, instance: DesiredInstance, observed: ObservedInstance): boolean {
-  if (observed.journal.state !== 'ok') return false;
-  const file = observed.journal.run.envFile;
-  if (file === null) return false;
-  const path = isAbsolute(file) ? file : resolve(ops.repo.root, file);
-  return !relative(join(ops.stateDir, 'run', instance.name), path).startsWith('..');
 }
 
 async function start(
