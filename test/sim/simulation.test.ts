@@ -48,8 +48,17 @@ describe.runIf(ONE === undefined)('schedules', () => {
 
   test('they did what they are for: kills at many points, starts, stops, proofs, holds', () => {
     const sum = (of: (end: ScheduleEnd) => number) => ends.reduce((total, end) => total + of(end), 0);
+    const printed = [
+      ['schedules simulated', ends.length],
+      ['kills of mmfleet in them', sum((e) => e.kills)],
+      ['effects carried out', sum((e) => e.effects)],
+      ['starts, each only after a proof: without FLAT 0, double 0', sum((e) => e.starts)],
+      ['processes signalled, each once', sum((e) => e.signals)],
+    ];
+    console.log(printed.map(([what, n]) => `| ${what} | ${n} |`).join('\n'));
     const points = new Set(ends.flatMap((end) => [...end.killPoints]));
     expect(sum((e) => e.kills)).toBeGreaterThan(ends.length);
+    console.log(`| different points of a kill | ${points.size} |`);
     expect(points.size).toBeGreaterThan(COUNT >= 250 ? 30 : 0);
     expect(sum((e) => e.starts)).toBeGreaterThan(4 * ends.length);
     expect(sum((e) => e.signals)).toBeGreaterThan(ends.length / 2);

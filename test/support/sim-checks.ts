@@ -2,6 +2,7 @@
 
 import type { Receipt } from '../../src/core/flat/types.ts';
 import type { ProcessCopy, StartOrder } from '../../src/core/ports.ts';
+import { parseReceipts } from '../../src/core/trail/receipts.ts';
 import { stopLimitMs } from '../../src/shell/converge/stop.ts';
 import type { Proc } from './sim-bots.ts';
 import { READ_LAG_MS, SETTLE_MS, type Seen } from './sim-exchange.ts';
@@ -124,6 +125,11 @@ export function unsettled(world: SimWorld, name: string): string | null {
   const market = exchange.market(world.marketOf(name));
   const flat = Math.abs(market.position) <= DUST && market.orders.length === 0;
   if (git.local !== git.remote) return 'the clone and its remote differ';
+  const tracked = (git.text(git.remote, `fleet/receipts/${name}.jsonl`) ?? '').split('\n').filter((l) => l !== '');
+  if (new Set(tracked).size < tracked.length) return 'a receipt is tracked twice';
+  const local = parseReceipts(world.local.receipts.get(name) ?? '').receipts;
+  if (local.some(({ line, receipt }) => receipt.verdict === 'FLAT' && !tracked.includes(line)))
+    return 'a receipt never reached git';
   if (wanted === undefined) return 'its spec is gone';
   if (wanted.held) return null;
   if (wanted.invalid || live.some((p) => p.stranger) || live.length > 1) return null; // a derived hold: left as it is

@@ -137,6 +137,11 @@ function setMoods(world: SimWorld, weather: Weather, lame: string | null): void 
         world.lameness === 'venue-down' &&
         world.bots.procs.some((p) => p.copy.instance === lame));
     market.mood = { down, failing: some(0.4), losing: some(0.5), thin: some(0.8) };
+    // An outage may end in the middle of a proof.
+    if (down && rough)
+      world.loop.after(dice.whole(500, 20_000), () => {
+        market.mood = { ...market.mood, down: false };
+      });
   }
 }
 
