@@ -14,6 +14,7 @@ import { createInterface } from 'node:readline';
 import { JournalCursor, JournalFolders } from '../../src/adapters/journal-cursor.ts';
 import { analyseTail, runAnalyse } from '../../src/shell/commands/analyse.ts';
 import { journalLines, type Layout, writeJournal } from '../support/journal-generator.ts';
+import { pushToConverged } from './converge.ts';
 
 const [name, ...args] = process.argv.slice(2) as [string, ...string[]];
 const io = {
@@ -48,6 +49,9 @@ switch (name) {
     break;
   case 'untyped':
     writeUntyped(args[0]!, Number(args[1]));
+    break;
+  case 'converge':
+    process.stdout.write(JSON.stringify(await pushToConverged(Number(args[0]))));
     break;
   case 'tick':
     process.stdout.write(JSON.stringify(tick(args[0]!, Number(args[1]))));

@@ -30,6 +30,7 @@ try {
   foreignLayouts();
   ticks();
   coldStart();
+  converging();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -132,6 +133,17 @@ function coldStart(): void {
     else pair({ goal: 'G10', what, peer: 'node -e 0', limit: 1.15 }, [process.execPath, CLI, flag], nothing());
   }
   skip('G10', 'mmfleet status of 1000', 'node -e 0', 'needs a fleet of 1000 instances');
+}
+
+/** Wall time, because that is what is waited for: the rest of it is git, node, the looks at the venue and its settling. */
+function converging(): void {
+  const goal = { goal: 'G17', what: 'push to converged, flat bot, wall', peer: 'its own stop time (3 s)' };
+  if (!existsSync(CLI)) {
+    skip(goal.goal, goal.what, goal.peer, 'dist/shell/cli.js is not built');
+    return;
+  }
+  const samples = JSON.parse(run(node('converge', String(PAIRS))).stdout) as { push: number; stop: number }[];
+  row({ ...goal, ratio: median(samples.map((s) => s.push / s.stop)), limit: 2.5 });
 }
 
 function generate(name: string, mb: number, layout = 'default'): string {

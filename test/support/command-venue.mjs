@@ -166,4 +166,7 @@ const rmdir = (path) => {
   }
 };
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) main(process.argv.slice(2));
+// Bundled into another program it is only its functions.
+const program = process.argv[1] ?? '';
+if (import.meta.url === pathToFileURL(program).href && program.endsWith('command-venue.mjs'))
+  main(process.argv.slice(2));

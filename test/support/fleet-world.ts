@@ -1,6 +1,7 @@
 /** A whole operations repository with a bare remote, puppet bots and a command venue: the real CLI runs in it. */
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -17,7 +18,11 @@ import { createProcessRuntime } from '../../src/adapters/process.ts';
 import { withState } from './command-venue.mjs';
 
 export const CANARY = { MM_API_KEY: 'canary-api-key-5f1c', MM_STARK_PRIVATE_KEY: '0xcanary7d3e9b52aa4410ffcanary' };
-export const CLI = join(import.meta.dirname, '..', '..', 'dist', 'shell', 'cli.js');
+/** This folder; bundled into the benchmark, the file is elsewhere and its neighbours are found from the project's root. */
+const HERE = existsSync(join(import.meta.dirname, 'puppet-bot.mjs'))
+  ? import.meta.dirname
+  : join(process.cwd(), 'test', 'support');
+export const CLI = join(HERE, '..', '..', 'dist', 'shell', 'cli.js');
 
 export type Run = { code: number; out: string; err: string };
 /** One call of a venue command; `at` = wall time in ms. */
@@ -177,7 +182,7 @@ spec:
     secrets: [{ envFile: ../secrets/all.env }]
     runtime:
       process:
-        command: [${JSON.stringify(process.execPath)}, ${JSON.stringify(join(import.meta.dirname, 'puppet-bot.mjs'))}]
+        command: [${JSON.stringify(process.execPath)}, ${JSON.stringify(join(HERE, 'puppet-bot.mjs'))}]
         cwd: ..
         environment: ${JSON.stringify({ PUPPET_CONTROL: control, PUPPET_VENUE: venueState, ...puppet })}
         stop: { signal: SIGINT, timeout: 2s }
@@ -192,9 +197,7 @@ ${['position', 'orders', 'cancel', 'reference'].map((verb) => `        ${verb}: 
 `;
 
 const command = (venueState: string, verb: string) =>
-  [process.execPath, join(import.meta.dirname, 'command-venue.mjs'), venueState, verb]
-    .map((a) => JSON.stringify(a))
-    .join(', ');
+  [process.execPath, join(HERE, 'command-venue.mjs'), venueState, verb].map((a) => JSON.stringify(a)).join(', ');
 
 const instanceYaml = (name: string, market: string) => `# yaml-language-server: $schema=../schemas/instance.schema.json
 apiVersion: mmfleet/v1
