@@ -55,7 +55,7 @@ export async function apply(ops: Ops, look: Look, options: ApplyOptions): Promis
   };
   const landed = await land(commitBuilders(ops, look));
 
-  const proposed = landed ? await syncProposals(ops, look, secrets, options) : ok([]);
+  const proposed = landed && look.refused === null ? await syncProposals(ops, look, secrets, options) : ok([]);
   if (proposed.ok) applied.proposals = proposed.value;
   else applied.problems.push(proposed.problem);
 
@@ -255,6 +255,9 @@ export async function publishChanges(
     signing: git.signing,
     clock: ops.clock,
     build: async (head) => {
+      const trusted = await ops.trusted?.(head);
+      if (trusted?.ok === false) return trusted;
+      if (trusted !== undefined && trusted.value.refused !== null) return { ok: false, problem: trusted.value.refused };
       const desired = await ops.desiredAt(head);
       if (!desired.ok) return desired;
       // Writing a new list over one that cannot be read would lift holds that nobody lifted.

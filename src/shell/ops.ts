@@ -7,6 +7,7 @@ import { openRepo, type Repo } from '../adapters/git.ts';
 import { readLog } from '../adapters/git-log.ts';
 import { listTree, readBlobs, readWorktree } from '../adapters/git-read.ts';
 import { gitText } from '../adapters/git-run.ts';
+import { trustPort } from '../adapters/git-trust.ts';
 import { createProcessRuntime, type ProcessRuntimePort } from '../adapters/process.ts';
 import { readSecretNames, readSecrets } from '../adapters/secrets.ts';
 import type { Clock, VenuePort } from '../core/ports.ts';
@@ -18,6 +19,7 @@ import { type FleetGit, fleetGit } from './fleet-git.ts';
 import { hide } from './hidden.ts';
 import { type JournalReader, Journals } from './journals.ts';
 import { type LocalState, localState } from './local-state.ts';
+import { headTrust, type Trusted } from './trust.ts';
 import { openVenue } from './venues.ts';
 
 export type Ops = {
@@ -47,6 +49,8 @@ export type Ops = {
   runtimeOf(fleetName: string, spec: Instance): ProcessRuntimePort;
   /** Desired state at a revision; unchanged blobs are not read again. */
   desiredAt(revision: string): Promise<Result<Desired>>;
+  /** The newest revision of a head that may be acted on; absent: every one may. */
+  trusted?(head: string): Promise<Result<Trusted>>;
   /** The same from the working tree. */
   desiredInWorktree(): Promise<Result<Desired>>;
   /** The trail, newest first; only new commits are read. */
@@ -67,6 +71,14 @@ export async function openOps(dir: string, options: { host?: string | undefined 
   const fleetId = (fleetName: string) => `${fleetName}@${(repo.rootCommit ?? 'unborn').slice(0, 16)}`;
   const processes = (fleetName: string) =>
     createProcessRuntime({ fleetId: fleetId(fleetName), stateDir, clock: systemClock });
+
+  const desiredAt = async (revision: string): Promise<Result<Desired>> => {
+    if (cached?.revision === revision) return ok(cached);
+    const tree = await readWanted(repo, revision, blobs);
+    if (!tree.ok) return tree;
+    cached = readDesired(tree.value, revision);
+    return ok(cached);
+  };
 
   return ok({
     repo,
@@ -103,13 +115,8 @@ export async function openOps(dir: string, options: { host?: string | undefined 
         clock: systemClock,
       });
     },
-    async desiredAt(revision) {
-      if (cached?.revision === revision) return ok(cached);
-      const tree = await readWanted(repo, revision, blobs);
-      if (!tree.ok) return tree;
-      cached = readDesired(tree.value, revision);
-      return ok(cached);
-    },
+    desiredAt,
+    trusted: headTrust(trustPort(repo), desiredAt),
     async desiredInWorktree() {
       const files = readWorktree(repo, '');
       if (!files.ok) return files;

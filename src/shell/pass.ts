@@ -44,6 +44,8 @@ export type Look = {
   proposals: KnownProposals;
   /** Whether the remote answered; `none`: there is none, or it was not asked. */
   remote: RemoteState;
+  /** Why an older revision than the head is in force: its changes are not signed as `git.verify` asks; null: it is the head. */
+  refused: Problem | null;
   /** Diagnostics that do not stop the pass: the remote is away, a leftover was recomputed. */
   notes: Problem[];
 };
@@ -55,39 +57,42 @@ export async function look(
 ): Promise<Result<Look>> {
   const branch = await ops.git.branch();
   if (!branch.ok) return branch;
-  const first = await headDesired(ops);
+  const first = await soundDesired(ops);
   if (!first.ok) return first;
-  if (first.value.fleet === null) return fail(noFleet(first.value));
+  if (first.value.desired.fleet === null) return fail(noFleet(first.value.desired));
   const notes: Problem[] = [];
   let remote = options.remote ?? 'none';
   if (options.fetch) {
-    const { git } = first.value.fleet;
+    const { git } = first.value.desired.fleet;
     const { remote: from, branch, author, signing } = git;
     const synced = await ops.git.sync({ remote: from, branch, ourEmail: author.email, signing });
     if (!synced.ok) return synced;
     remote = synced.value.remote;
     notes.push(...synced.value.notes);
   }
-  const desired = options.worktree === true ? await ops.desiredInWorktree() : await headDesired(ops);
-  if (!desired.ok) return desired;
-  if (desired.value.fleet === null) return fail(noFleet(desired.value));
-  return lookAt(ops, desired.value, desired.value.fleet, remote, notes, options);
+  const sound = options.worktree === true ? await worktreeDesired(ops) : await soundDesired(ops);
+  if (!sound.ok) return sound;
+  const { desired, refused } = sound.value;
+  if (desired.fleet === null) return fail(noFleet(desired));
+  if (refused !== null) notes.push(refused);
+  return lookAt(ops, desired, desired.fleet, { remote, refused, notes }, options);
 }
 
 async function lookAt(
   ops: Ops,
   desired: Desired,
   fleet: Fleet,
-  remote: RemoteState,
-  notes: Problem[],
+  found: Pick<Look, 'remote' | 'refused' | 'notes'>,
   options: PassOptions,
 ): Promise<Result<Look>> {
+  const { remote, refused } = found;
   const trail = await ops.trail(fleet.git.author.email);
   if (!trail.ok) return trail;
   const dirty = await ops.git.dirty(ownedFolders(desired));
   const observed = await observe(ops, desired);
   const git: GitState = {
-    reachable: remote !== 'away',
+    // On a head that is not in order nothing can be committed either.
+    reachable: remote !== 'away' && refused === null,
     published:
       remote === 'none' || !options.push || !fleet.git.push || (await isPublished(ops, fleet, desired.revision)),
     dirty: new Set(dirty.ok ? dirty.value.map((d) => d.path) : []),
@@ -107,7 +112,7 @@ async function lookAt(
   const proposals = await knownProposals(ops, fleet.git.author.email);
   const { situations, planned: plans } = planAll(context, fleet, options);
   const planned = plans.map((p, i) => withProposal(p, situations[i]!, proposals));
-  return ok({ desired, fleet, observed, trail: trail.value, git, remote, notes, proposals, situations, planned });
+  return ok({ desired, fleet, observed, trail: trail.value, git, ...found, proposals, situations, planned });
 }
 
 /** Plans every instance; those not selected are shown as they are, without an effect. */
@@ -197,7 +202,10 @@ function notionalCap(s: Situation): number | null {
   return text === undefined || text === '' ? null : Number(text);
 }
 
-async function headDesired(ops: Ops): Promise<Result<Desired>> {
+type Sound = { desired: Desired; refused: Problem | null };
+
+/** The tree at HEAD, or at the newest revision before it that may be acted on. */
+async function soundDesired(ops: Ops): Promise<Result<Sound>> {
   const head = await ops.git.head();
   if (!head.ok) return head;
   if (head.value === null)
@@ -207,7 +215,15 @@ async function headDesired(ops: Ops): Promise<Result<Desired>> {
       hint: 'commit the fleet folder first, or run mmfleet init',
       retry: 'stalled',
     });
-  return ops.desiredAt(head.value);
+  const trusted = (await ops.trusted?.(head.value)) ?? ok({ revision: head.value, refused: null });
+  if (!trusted.ok) return trusted;
+  const desired = await ops.desiredAt(trusted.value.revision);
+  return desired.ok ? ok({ desired: desired.value, refused: trusted.value.refused }) : desired;
+}
+
+async function worktreeDesired(ops: Ops): Promise<Result<Sound>> {
+  const desired = await ops.desiredInWorktree();
+  return desired.ok ? ok({ desired: desired.value, refused: null }) : desired;
 }
 
 /** A fleet file that is missing or wrong stops everything: an unreadable fleet is not an empty one. */

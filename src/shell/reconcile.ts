@@ -96,6 +96,7 @@ function exitOf(
 ): ExitCode {
   const codes: ExitCode[] = problems.map(exitOfProblem);
   if (last === null) return problems.length === 0 ? EXIT.ok : (combineOrFirst(codes) ?? EXIT.internal);
+  if (last.refused !== null) codes.push(EXIT.verification);
   const planned = last.planned.filter((p) => only === null || only.has(p.item.name));
   const newest = new Map(passes.flatMap((p) => p.applied.outcomes.map((o) => [o.name, o.standing])));
   if (
@@ -115,6 +116,7 @@ function combineOrFirst(codes: ExitCode[]): ExitCode | null {
 /** What a Problem that ended a pass means to a script. */
 export function exitOfProblem(problem: Problem): ExitCode {
   if (problem.code === 'secret-gate') return EXIT.secretGate;
+  if (problem.code === 'git-unverified') return EXIT.verification;
   if (MOVED.includes(problem.code)) return EXIT.moved;
   if (problem.code === 'git-remote-away') return EXIT.failed;
   return problem.code.startsWith('git-') || problem.code.startsWith('fleet-') || problem.code.startsWith('spec-')

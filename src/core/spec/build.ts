@@ -19,6 +19,7 @@ export function buildFleet(value: unknown, file: string): Fleet {
       push: git.flag('push'),
       author: { name: git.at('author').text('name'), email: git.at('author').text('email') },
       signing: git.has('signing') ? { format: 'ssh', key: git.at('signing').text('key') } : null,
+      verify: git.has('verify') ? { allowedSigners: signersPath(git.at('verify').text('allowedSigners'), file) } : null,
     },
     intervalMs: spec.ms('interval'),
     guards: {
@@ -30,6 +31,8 @@ export function buildFleet(value: unknown, file: string): Fleet {
     },
   };
 }
+
+const signersPath = (path: string, file: string) => (isAbsolute(path) ? path : resolveFrom(file, path));
 
 /** The instance that `file` declares (with the fleet's defaults merged in). */
 export function buildInstance(value: unknown, file: string): Instance {

@@ -83,6 +83,8 @@ function describe(error: ErrorObject): Flaw | null {
       // A missing alternative is told once, by its oneOf.
       if (/\/oneOf\//.test(error.schemaPath)) return null;
       return missing([...path, String(params['missingProperty'])]);
+    case 'dependentRequired':
+      return missing([...path, String(params['missingProperty'])]);
     case 'oneOf':
       return notExactlyOne(path, schema, error.data);
     case 'propertyNames':

@@ -10,6 +10,8 @@ export type Fleet = {
     push: boolean;
     author: { name: string; email: string };
     signing: { format: 'ssh'; key: string } | null;
+    /** Whose signatures changes of the fleet need: an absolute path, or a repository-relative one; null = nobody's. */
+    verify: { allowedSigners: string } | null;
   };
   intervalMs: number;
   guards: {

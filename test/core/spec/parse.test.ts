@@ -22,6 +22,7 @@ describe('a valid fleet', () => {
         push: true,
         author: { name: 'mmfleet', email: 'mmfleet@localhost' },
         signing: null,
+        verify: null,
       },
       intervalMs: 30_000,
       guards: {
