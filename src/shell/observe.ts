@@ -9,6 +9,7 @@ import { parseReceipts } from '../core/trail/receipts.ts';
 import { type Desired, type DesiredInstance, receiptsPath } from './desired.ts';
 import type { JournalView } from './journals.ts';
 import type { Ops } from './ops.ts';
+import { inPool } from './pool.ts';
 
 export type ObservedInstance = {
   copies: Known<ProcessCopy[]>;
@@ -32,14 +33,19 @@ export type Observed = {
   orphans: ProcessCopy[];
 };
 
+/** Status commands of the operator's own runtimes that run at once. */
+const STATUS_COMMANDS = 32;
+
 /** One look at everything outside git. */
 export async function observe(ops: Ops, desired: Desired): Promise<Observed> {
   const atMs = ops.clock.nowMs();
   const all: Known<ProcessCopy[]> =
     desired.fleet === null ? known([], atMs) : await ops.processes(desired.fleet.name).list();
+  // Side by side: an operator's status command that hangs until its time-out keeps nobody waiting behind it.
+  const copies = await inPool(STATUS_COMMANDS, desired.instances, (each) => copiesOf(ops, desired, each, all));
   const byName = new Map<string, ObservedInstance>();
-  for (const instance of desired.instances)
-    byName.set(instance.name, await observeOne(ops, desired, instance, await copiesOf(ops, desired, instance, all)));
+  for (const [i, instance] of desired.instances.entries())
+    byName.set(instance.name, await observeOne(ops, desired, instance, copies[i]!));
   const orphans = all.known ? all.value.filter((c) => !byName.has(c.instance)) : [];
   return { atMs, byName, orphans };
 }

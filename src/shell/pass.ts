@@ -14,10 +14,10 @@ import {
   addingCommit,
   baseEditedAfter,
   type Context,
-  concerns,
   type GitState,
   type Situation,
   situationOf,
+  trailsByInstance,
 } from './views.ts';
 
 export type PassOptions = {
@@ -248,8 +248,9 @@ async function isPublished(ops: Ops, fleet: Fleet, revision: string | null): Pro
 async function oldBases(ops: Ops, desired: Desired, trail: TrailEntry[]): Promise<Map<string, string>> {
   const texts = new Map<string, string>();
   const newestMerge = trail.findIndex((entry) => entry.parents.length > 1);
+  const trails = trailsByInstance(trail, desired.instances);
   for (const instance of desired.instances) {
-    const text = await oldBase(ops, instance, trail, newestMerge);
+    const text = await oldBase(ops, instance, trail, trails.get(instance.name) ?? [], newestMerge);
     if (text !== null) texts.set(instance.name, text);
   }
   return texts;
@@ -259,11 +260,11 @@ async function oldBase(
   ops: Ops,
   instance: DesiredInstance,
   trail: TrailEntry[],
+  own: TrailEntry[],
   newestMerge: number,
 ): Promise<string | null> {
   const { env } = instance;
   if (env === null || env.iter === null) return null;
-  const own = trail.filter((entry) => concerns(entry, instance));
   const commit = addingCommit(own, env.path);
   if (commit === null) return null;
   // Below a merge the order of the log says nothing: an edit beside the iter's commit may stand under it.

@@ -49,7 +49,7 @@ export type Context = {
 export function situationOf(context: Context, instance: DesiredInstance): Situation {
   const observed = context.observed.byName.get(instance.name);
   if (observed === undefined) throw new Error(`${instance.name} was not observed`);
-  const trail = context.trail.filter((entry) => concerns(entry, instance));
+  const trail = ownTrail(context, instance);
   const memory =
     instance.spec === null || instance.env === null
       ? null
@@ -57,6 +57,43 @@ export function situationOf(context: Context, instance: DesiredInstance): Situat
   const decided = memory === null ? null : decideFor(context, instance, observed, memory);
   const view = viewOf(context, instance, observed, trail, decided);
   return { instance, observed, memory, decided, view, remark: idleRevert(instance, trail) };
+}
+
+/** The commits that concern an instance, newest first. Sorted out for all instances at once: one walk over the trail a pass. */
+function ownTrail(context: Context, instance: DesiredInstance): TrailEntry[] {
+  let trails = sorted.get(context);
+  if (trails === undefined) {
+    trails = trailsByInstance(context.trail, context.desired.instances);
+    sorted.set(context, trails);
+  }
+  return trails.get(instance.name) ?? [];
+}
+
+const sorted = new WeakMap<Context, Map<string, TrailEntry[]>>();
+
+/** For each instance the entries that `concerns` picks, in their order. */
+export function trailsByInstance(
+  trail: readonly TrailEntry[],
+  instances: readonly DesiredInstance[],
+): Map<string, TrailEntry[]> {
+  const own = new Map(instances.map((i): [string, TrailEntry[]] => [i.name, []]));
+  const byBase = new Map<string, string[]>();
+  for (const { name, env } of instances)
+    if (env !== null) byBase.set(env.basePath, [...(byBase.get(env.basePath) ?? []), name]);
+  for (const entry of trail) {
+    const names = new Set(entry.instance === null ? [] : [entry.instance]);
+    for (const { path } of entry.files) for (const name of basesOf(path, byBase)) names.add(name);
+    for (const name of names) own.get(name)?.push(entry);
+  }
+  return own;
+}
+
+/** Whose base env a path is, or is written beside: the path itself, and each part of it that ends before a dot. */
+function basesOf(path: string, byBase: ReadonlyMap<string, string[]>): string[] {
+  const found = [...(byBase.get(path) ?? [])];
+  for (let dot = path.indexOf('.'); dot !== -1; dot = path.indexOf('.', dot + 1))
+    found.push(...(byBase.get(path.slice(0, dot)) ?? []));
+  return found;
 }
 
 /** Commits that name the instance, or touch its env files. */

@@ -1,0 +1,76 @@
+/** What keeps a pass over many instances cheap changes nothing for any one of them. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { ProcessRuntimePort } from '../../src/adapters/process.ts';
+import { NO_RESTARTS } from '../../src/core/flat/backoff.ts';
+import { known } from '../../src/core/problem.ts';
+import type { TrailEntry } from '../../src/core/trail/types.ts';
+import { type DesiredInstance, readDesired } from '../../src/shell/desired.ts';
+import { observe } from '../../src/shell/observe.ts';
+import type { Ops } from '../../src/shell/ops.ts';
+import { concerns, trailsByInstance } from '../../src/shell/views.ts';
+import { baseEnv } from '../support/fleet-world.ts';
+
+const BASES = ['env/.env.a', 'env/.env.a.b', 'env/.env', 'env/x.y/.env.a', '.env'];
+const PATHS = ['', '.iter001', '.b', '.b.iter002', '.verdicts', 'c', '.'].flatMap((end) => BASES.map((b) => b + end));
+
+test('sorting the trail out at once picks for each instance what looking through it picks', () => {
+  const instances = BASES.map((basePath, n) => ({ name: `i${n}`, env: { basePath } }) as DesiredInstance);
+  instances.push({ name: 'no-env', env: null } as DesiredInstance, { ...instances[0]!, name: 'shares' });
+  const entry = fc.record({
+    instance: fc.constantFrom(null, 'i0', 'i3', 'no-env', 'stranger'),
+    files: fc.array(fc.record({ status: fc.constant('M'), path: fc.constantFrom(...PATHS) }), { maxLength: 3 }),
+  });
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 12 }), (entries) => {
+      const trail = entries as unknown as TrailEntry[];
+      const sorted = trailsByInstance(trail, instances);
+      for (const instance of instances)
+        expect(sorted.get(instance.name)).toEqual(trail.filter((each) => concerns(each, instance)));
+    }),
+  );
+});
+
+test('a status command that does not answer keeps no other instance from being asked', async () => {
+  const command = '{ start: [start], stop: [stop], status: [status], cwd: /srv/bot }';
+  const spec = (name: string) => `apiVersion: mmfleet/v1
+kind: Instance
+metadata: { name: ${name} }
+spec: { market: ${name.toUpperCase()}-USD, baseEnv: .env.${name}, runtime: { command: ${command} }, venue: { journal: {} } }
+`;
+  const names = ['aaa', 'bbb', 'ccc'];
+  const fleet = 'apiVersion: mmfleet/v1\nkind: Fleet\nmetadata: { name: size }\nspec: {}\n';
+  const texts = [['fleet/fleet.yaml', fleet]];
+  for (const name of names) {
+    texts.push([`fleet/${name}.yaml`, spec(name)], [`fleet/.env.${name}`, baseEnv(`${name.toUpperCase()}-USD`)]);
+  }
+  const desired = readDesired(
+    texts.map(([path = '', text = '']) => ({ path, text, blob: '' })),
+    null,
+  );
+  expect(desired.problems).toEqual([]);
+  expect(desired.instances.map((i) => i.spec?.runtime.kind)).toEqual(['command', 'command', 'command']);
+  let lastAsked = () => {};
+  const untilLast = new Promise<void>((resolve) => {
+    lastAsked = resolve;
+  });
+  // The first answers only once the last was asked: one after the other they would wait for ever.
+  const runtime = (name: string) =>
+    ({
+      list: async () => {
+        if (name === names.at(-1)) lastAsked();
+        await untilLast;
+        return known([], 0);
+      },
+    }) as unknown as ProcessRuntimePort;
+  const ops = {
+    clock: { nowMs: () => 0, sleep: async () => {} },
+    processes: () => ({ list: async () => known([], 0) }),
+    runtimeOf: (_: string, of: { name: string }) => runtime(of.name),
+    local: { receipts: async () => '', intent: async () => known(null, 0), restarts: async () => NO_RESTARTS },
+    journals: { look: () => ({ state: 'none' }) },
+    secrets: { names: () => ({ ok: true, names: [] }) },
+  } as unknown as Ops;
+  const observed = await observe(ops, desired);
+  expect([...observed.byName.values()].map((o) => o.copies.known)).toEqual([true, true, true]);
+});
