@@ -20,7 +20,9 @@ import { type Desired, type DesiredInstance, HOLDS_PATH, type TreeFile } from '.
 import { observeOne } from './observe.ts';
 import type { Ops } from './ops.ts';
 import type { Look } from './pass.ts';
+import { inPool } from './pool.ts';
 import { knownProposals, syncProposals } from './proposals.ts';
+import { inTurn, withdrawn } from './withdrawn.ts';
 
 export type ApplyOptions = {
   push: boolean;
@@ -72,6 +74,7 @@ export async function apply(ops: Ops, look: Look, options: ApplyOptions): Promis
     signal: options.signal,
     onPhase: options.onPhase,
     onSecrets: (read) => secrets.push(...read),
+    withdrawn: inTurn((name) => withdrawn(ops, look, name)),
   };
   applied.outcomes = await inPool(look.fleet.guards.maxConcurrentChanges, work, (p) =>
     convergeSafely(deps, look, p.item.name, p.effect),
@@ -308,15 +311,4 @@ export async function secretValues(ops: Ops, look: Pick<Look, 'desired'>): Promi
     if (read.ok) values.push(...Object.entries(read.value).map(([key, value]) => ({ key, value })));
   }
   return values;
-}
-
-/** Runs at most `width` at a time; results in the order of the items. */
-async function inPool<T, R>(width: number, items: T[], run: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = new Array(items.length);
-  let next = 0;
-  const worker = async () => {
-    for (let i = next++; i < items.length; i = next++) results[i] = await run(items[i]!);
-  };
-  await Promise.all(Array.from({ length: Math.max(1, Math.min(width, items.length)) }, worker));
-  return results;
 }

@@ -34,6 +34,8 @@ export type ConvergeDeps = {
   passStartedAtMs: number;
   signal: AbortSignal;
   onPhase: (name: string, phase: Lifecycle, detail: string) => void;
+  /** Between the stop and the start of a restart: why newer commits do not want it started any more; null: they do. */
+  withdrawn?: (name: string) => Promise<string | null>;
   /** Secrets that were read, for the gate before the next commit. */
   onSecrets: (secrets: KnownSecret[]) => void;
 };
@@ -76,6 +78,9 @@ export async function converge(
       await ops.local.writeRestarts(instance.name, afterExit(observed.restarts, ops.clock.nowMs()));
     return done('done', 'converged', 'proved flat', null);
   }
+  const withdrawn = effect.do === 'restart' ? ((await deps.withdrawn?.(instance.name)) ?? null) : null;
+  if (withdrawn !== null)
+    return done('waiting', 'converged', `stopped and flat; not started again: ${withdrawn}`, null);
   return start(deps, instance, observed, venue.value, stopped.proof, secrets.value);
 }
 
