@@ -9,7 +9,7 @@ import { runSchedule, type ScheduleEnd, WEATHERS } from '../support/sim-schedule
 import type { SimWorld } from '../support/sim-world.ts';
 
 const ONE = process.env['SIM_SEED'];
-const COUNT = Number(process.env['SIM_COUNT'] ?? 500);
+const COUNT = Number(process.env['SIM_COUNT'] ?? 300);
 const TAIL = 60;
 
 const ends: ScheduleEnd[] = [];
