@@ -93,8 +93,13 @@ async function lookAt(
   const git: GitState = {
     // On a head that is not in order nothing can be committed either.
     reachable: remote !== 'away' && refused === null,
+    // What the working tree says is asked about as if it were pushed: else its plan could only say that it is not.
     published:
-      remote === 'none' || !options.push || !fleet.git.push || (await isPublished(ops, fleet, desired.revision)),
+      desired.revision === null ||
+      remote === 'none' ||
+      !options.push ||
+      !fleet.git.push ||
+      (await isPublished(ops, fleet, desired.revision)),
     dirty: new Set(dirty.ok ? dirty.value.map((d) => d.path) : []),
   };
   const context: Context = {

@@ -1,4 +1,6 @@
 /** What keeps a pass over many instances cheap changes nothing for any one of them. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ProcessRuntimePort } from '../../src/adapters/process.ts';
@@ -8,7 +10,10 @@ import type { TrailEntry } from '../../src/core/trail/types.ts';
 import { type DesiredInstance, readDesired } from '../../src/shell/desired.ts';
 import { observe } from '../../src/shell/observe.ts';
 import type { Ops } from '../../src/shell/ops.ts';
+import { look } from '../../src/shell/pass.ts';
+import { pass } from '../../src/shell/reconcile.ts';
 import { concerns, trailsByInstance } from '../../src/shell/views.ts';
+import { bigFleet } from '../support/big-fleet.ts';
 import { baseEnv } from '../support/fleet-world.ts';
 
 const BASES = ['env/.env.a', 'env/.env.a.b', 'env/.env', 'env/x.y/.env.a', '.env'];
@@ -73,4 +78,21 @@ spec: { market: ${name.toUpperCase()}-USD, baseEnv: .env.${name}, runtime: { com
   } as unknown as Ops;
   const observed = await observe(ops, desired);
   expect([...observed.byName.values()].map((o) => o.copies.known)).toEqual([true, true, true]);
+});
+
+test('a plan of the working tree says what its change would do, not that it is not pushed', async () => {
+  const w = await bigFleet(new Map([['m000', 'healthy']]), 2);
+  try {
+    const ops = await w.open();
+    const options = { only: null, tune: true, push: true };
+    const signal = new AbortController().signal;
+    await pass(ops, { ...options, signal, lockTimeoutMs: 5_000, onPhase: () => undefined });
+    const fleet = readFileSync(join(w.ops, 'fleet/fleet.yaml'), 'utf8');
+    w.put('fleet/fleet.yaml', fleet.replace('GENERATION: "1"', 'GENERATION: "2"'));
+    const seen = await look(ops, { ...options, fetch: true, worktree: true });
+    const items = seen.ok ? seen.value.planned.map((p) => p.item) : seen.problem;
+    expect(items).toMatchObject([{ name: 'm000', action: 'restart', reason: 'digest-drift' }]);
+  } finally {
+    w.end();
+  }
 });
