@@ -121,9 +121,9 @@ describe('demo bot', () => {
     const [first, last] = [all[0], all.at(-1)];
     expect(first).toMatchObject({ type: 'run_start', environment: 'testnet', envFile: join(dir, '.env.pump.iter001') });
     expect(first).toMatchObject({
-      tickSize: '0.0000001',
+      tickSize: '0.0000005',
       sizeStep: '100',
-      config: { min_offset_bps: '4.0', num_price_levels: 1, api_key: '***redacted***' },
+      config: { min_offset_bps: '12.0', num_price_levels: 2, api_key: '***redacted***' },
     });
     expect(last).toMatchObject({
       type: 'run_end',

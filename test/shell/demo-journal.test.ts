@@ -6,10 +6,10 @@ import { parseLine } from '../../src/core/journal/parse.ts';
 import { parseSpecs } from '../../src/core/spec/parse.ts';
 import { gridSteps, gridText } from '../../src/shell/demo/grid.ts';
 import { happeningLine, line, openRun, positionText } from '../../src/shell/demo/journal-lines.ts';
-import { type Happening, startSim, stepSim } from '../../src/shell/demo/market.ts';
+import { LISTINGS } from '../../src/shell/demo/listings.ts';
 import { pyJson } from '../../src/shell/demo/python-json.ts';
-import { quoteSettings } from '../../src/shell/demo/quoting.ts';
-import { MARKETS, SCENARIOS } from '../../src/shell/demo/scenarios.ts';
+import { type Happening, joinMarket, startMarket, stepSim } from '../../src/shell/demo/sim.ts';
+import { demoListing, demoScenario } from '../../src/shell/demo/story.ts';
 
 const FLEET = join(import.meta.dirname, '..', '..', 'fleet');
 
@@ -45,19 +45,13 @@ describe('grid', () => {
 });
 
 describe('journal lines', () => {
-  const params = MARKETS['PUMP-USD'];
-  const ctx = {
-    params,
-    scenario: SCENARIOS['too-tight'],
-    settings: quoteSettings(
-      { MM_OFFSET_MODE: 'dynamic', MM_MIN_OFFSET_BPS: '0.3', MM_SPREAD_MULTIPLIER: '0.1' },
-      params,
-    ),
-  };
-  const sim = startSim(ctx, 21);
+  const listing = demoListing('PUMP-USD');
+  const values = { MM_OFFSET_MODE: 'dynamic', MM_MIN_OFFSET_BPS: '0.3', MM_SPREAD_MULTIPLIER: '0.1' };
+  const ctx = { listing, scenario: demoScenario('too-tight', 'PUMP-USD'), values };
+  const sim = joinMarket(ctx, startMarket(ctx, 21), 21);
   const happenings: Happening[] = [];
   for (let s = 0; s < 2 * 3600; s += 1) stepSim(sim, ctx, happenings);
-  const run = openRun('5f0c0ffee0ddba115f0c0ffee0ddba11', params, 1771200000, 1771200000);
+  const run = openRun('5f0c0ffee0ddba115f0c0ffee0ddba11', listing, 1771200000, 1771200000);
   const lines = happenings.map((h) => happeningLine(run, h, 3));
   const events = lines.map((text) => {
     const parsed = parseLine(text.trimEnd());
@@ -67,7 +61,7 @@ describe('journal lines', () => {
 
   test('every kind is there, and the reader takes every line', () => {
     const kinds = new Set(happenings.map((h) => h.kind));
-    expect([...kinds].sort()).toEqual(['book', 'cancelled', 'decision', 'fill', 'placed', 'rejected']);
+    expect([...kinds].sort()).toEqual(['book', 'cancelled', 'decision', 'failed', 'fill', 'placed', 'rejected']);
     expect(events).toHaveLength(happenings.length);
   });
 
@@ -92,9 +86,9 @@ describe('journal lines', () => {
       const happened = fills[i]!;
       expect(event.tradeId).toMatch(/^\d{19}$/);
       expect(event.side).toBe(happened.order.side);
-      expect(event.price).toBe(gridText(params.tick, happened.order.ticks));
-      expect(event.qty).toBe(positionText(params.lot, happened.lots));
-      expect(event.position).toBe(positionText(params.lot, happened.positionLots));
+      expect(event.price).toBe(gridText(listing.tick, happened.order.ticks));
+      expect(event.qty).toBe(positionText(listing.lot, happened.lots));
+      expect(event.position).toBe(positionText(listing.lot, happened.positionLots));
       expect(event.edgeBps).toBeCloseTo(event.edgeRecomputedBps!, 9);
       expect(event.level).toBe(happened.order.level);
     });
@@ -107,14 +101,14 @@ describe('journal lines', () => {
   });
 
   test('two runs do not share ids', () => {
-    const other = openRun('6f0c0ffee0ddba115f0c0ffee0ddba11', params, 1771200000, 1771203600);
+    const other = openRun('6f0c0ffee0ddba115f0c0ffee0ddba11', listing, 1771200000, 1771203600);
     const idsOf = (texts: string[]) => texts.flatMap((text) => /"exchange_id": "(\d+)"/.exec(text)?.[1] ?? []);
     const first = new Set(idsOf(lines));
     expect(idsOf(happenings.map((h) => happeningLine(other, h, 3))).filter((id) => first.has(id))).toEqual([]);
   });
 
   test('time does not run backwards when a happening is late', () => {
-    const late = openRun('5f0c0ffee0ddba115f0c0ffee0ddba11', params, 1771200000, 1771200000);
+    const late = openRun('5f0c0ffee0ddba115f0c0ffee0ddba11', listing, 1771200000, 1771200000);
     const ts = (text: string) => Number(/"ts": ([\d.]+)/.exec(text)![1]);
     expect(ts(line(late, 100.5, 'a', {}))).toBe(100.5);
     expect(ts(line(late, 99, 'b', {}))).toBeGreaterThan(100.5);
@@ -129,7 +123,7 @@ describe('the demo fleet', () => {
 
   test('is valid', () => {
     expect(specs.problems).toEqual([]);
-    expect(specs.instances.map((i) => i.market).sort()).toEqual(Object.keys(MARKETS));
+    expect(specs.instances.map((i) => i.market).sort()).toEqual(Object.keys(LISTINGS));
   });
 
   test('holds no secret value', () => {

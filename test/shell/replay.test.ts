@@ -14,8 +14,8 @@ const paths = { healthy: '', tight: '' };
 
 beforeAll(() => {
   w = replayWorld();
-  healthy = recordedLines({ scenario: 'tuned', hours: 24, seed: 1 });
-  tight = recordedLines({ scenario: 'too-tight', hours: 3, seed: 2 });
+  healthy = recordedLines({ scenario: 'tuned', hours: 24, seed: 6 });
+  tight = recordedLines({ scenario: 'too tight', hours: 3, seed: 1 });
   paths.healthy = w.journal(healthy, undefined, 'healthy');
   paths.tight = w.journal(tight, undefined, 'tight');
 }, 60_000);
@@ -63,16 +63,16 @@ describe('recorded days', () => {
   });
 
   test('a too-tight day alarms within the measured delay, and steps from the values that ran', async () => {
-    const doc = await json('amzn', '--journal', paths.tight, '--fail-on', 'alarmsPerDay>0.5', 'boundHits<1');
+    const doc = await json('amzn', '--journal', paths.tight, '--fail-on', 'alarmsPerDay>0.5', 'boundHits>0');
     const item = doc.items[0]!;
     const first = item.decisions[0]!;
     expect(first.kind).toBe('tune');
     expect((first.at - DAY_START) / 60).toBeLessThanOrEqual(200);
-    expect(first.changes).toContainEqual({ key: 'MM_MIN_OFFSET_BPS', from: '4.5', to: '6.75' });
+    expect(first.changes).toContainEqual({ key: 'MM_MIN_OFFSET_BPS', from: '5.0', to: '7.5' });
     expect(doc.code).toBe(8);
     expect(item.rules).toMatchObject([
       { rule: 'alarmsPerDay>0.5', broken: true },
-      { rule: 'boundHits<1', broken: false },
+      { rule: 'boundHits>0', broken: false },
     ]);
     expect(doc.summary.broken).toEqual(['amzn: alarmsPerDay>0.5']);
   });
@@ -102,7 +102,7 @@ describe('recorded days', () => {
     expect(ran.out).toContain('amzn  AMZN-USD  1 run, 3.0 h of journal');
     expect(ran.out).toMatch(/AT +DECISION +ITER +RULE/);
     expect(ran.out).toMatch(/2026-02-16T\d\d:\d\d:\d\dZ +tune +base>iter001/);
-    expect(ran.out).toContain('MM_MIN_OFFSET_BPS 4.5 -> 6.75');
+    expect(ran.out).toContain('MM_MIN_OFFSET_BPS 5.0 -> 7.5');
     expect(ran.out).toMatch(/FAILED {2}amzn: alarmsPerDay [\d.]+, fails on alarmsPerDay>0.5/);
     expect(ran.out).toContain('passed  amzn: parks 0, fails on parks>99');
     expect(ran.out).toContain('Compares decisions, not profit');
@@ -245,7 +245,7 @@ describe('bad input', () => {
     } as const;
     const both = w.journal([...tight, ...recordedLines(next)], undefined, 'both');
     const doc = await json('amzn', '--journal', both);
-    expect(doc.items[0]!.runs.map((run) => run.runId)).toEqual([`${'a'.repeat(31)}2`, next.runId]);
+    expect(doc.items[0]!.runs.map((run) => run.runId)).toEqual([`${'a'.repeat(31)}1`, next.runId]);
     const copy = w.journal(tight, undefined, 'copy');
     const single = await json('amzn', '--journal', paths.tight);
     const twice = await json('amzn', '--journal', paths.tight, paths.tight, copy);

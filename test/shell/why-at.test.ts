@@ -18,6 +18,8 @@ const NAME = 'mm_AMZN-USD_20260216_000000.jsonl';
 let w: ReplayWorld;
 let path: string;
 let lines: string[];
+/** Lines in the journal at the moment of the step: the slow signal has just spoken. */
+let known: number;
 const commits = { tune: '', verdict: '', park: '', person: '', other: '' };
 
 /** The engine's decision on what stands in the journal, and the commit the loop makes of it. */
@@ -57,16 +59,17 @@ function commitPlan(plan: ChangePlan): string {
 
 beforeAll(async () => {
   w = replayWorld();
-  lines = recordedLines({ scenario: 'too-tight', hours: 3, seed: 2 });
+  lines = recordedLines({ scenario: 'too tight', hours: 1.5, seed: 1 });
+  known = lines.findIndex((text) => Number(/"ts": ([\d.]+)/.exec(text)![1]) > DAY_START + 78 * 60);
   path = join(w.ops, 'data/mm_journal', NAME);
-  w.put(`data/mm_journal/${NAME}`, lines.slice(0, 9000).join(''));
+  w.put(`data/mm_journal/${NAME}`, lines.slice(0, known).join(''));
   w.put('fleet/amzn.yaml', AMZN);
   w.commit('fleet: where amzn writes its journal');
   const first = await decideNow();
   if (first.decision.kind !== 'tune') throw new Error(first.decision.kind);
   commits.tune = commitPlan(stepChange(first.desired, first.instance, [], first.decision, first.journal));
   // The bot writes on after the commit: what came later was not known then.
-  w.append(path, lines.slice(9000, 9800));
+  w.append(path, lines.slice(known, known + 800));
   const line = { iter: 1, against: null, verdict: 'inconclusive', effectBps: 0.9, ci95: [-0.4, 2.2], n: 214 } as const;
   const judged = (await decideNow()).instance;
   commits.verdict = commitPlan(verdictChange(first.desired, judged, { ...line, ci95: [-0.4, 2.2] }, DAY_START + 9000));
@@ -181,7 +184,7 @@ describe('where it cannot be told', () => {
   };
 
   test('a journal of other bytes does not agree, and the differences are named', async () => {
-    const whole = lines.slice(0, 9800);
+    const whole = lines.slice(0, known + 800);
     const calm = whole.map((line) => line.replace('"type": "fill"', '"type": "phil"'));
     writeFileSync(path, calm.join(''));
     const doc = await json('--at', commits.tune);
@@ -193,7 +196,7 @@ describe('where it cannot be told', () => {
   test('a journal that is shorter now', async () => {
     truncateSync(path, 5000);
     expect(await unavailable('--at', commits.tune)).toMatch(/holds 5000 of the \d+ bytes it had then/);
-    writeFileSync(path, lines.slice(0, 9800).join(''));
+    writeFileSync(path, lines.slice(0, known + 800).join(''));
   });
 
   test('a journal that is gone, and then its folder', async () => {
@@ -204,7 +207,7 @@ describe('where it cannot be told', () => {
     const { out, code } = await w.run('why', 'amzn', '--at', commits.tune);
     expect(code).toBe(0);
     expect(out).toContain('The rules as they stood cannot be shown');
-    w.put(`data/mm_journal/${NAME}`, lines.slice(0, 9800).join(''));
+    w.put(`data/mm_journal/${NAME}`, lines.slice(0, known + 800).join(''));
   });
 
   test('a commit that stands on no rule is told without a table', async () => {

@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { runProgram } from '../../src/shell/program.ts';
-import { RECORDED_ENV } from './recorded-day.ts';
+import { recordedEnv } from './recorded-day.ts';
 import { git } from './repos.ts';
 
 export type Ran = { code: number; out: string; err: string };
@@ -48,7 +48,7 @@ export function replayWorld() {
     ['mon', 'MON-USD'],
   ] as const) {
     put(`fleet/${name}.yaml`, instanceYaml(name, market));
-    const values = Object.entries({ MM_MARKET_NAME: market, MM_ENVIRONMENT: 'testnet', ...RECORDED_ENV });
+    const values = Object.entries({ ...recordedEnv(market), MM_ENVIRONMENT: 'testnet' });
     put(`fleet/env/${name}/.env.${name}`, values.map(([key, value]) => `${key}=${value}\n`).join(''));
   }
   const first = commit('fleet: two markets');

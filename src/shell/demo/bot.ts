@@ -11,9 +11,23 @@ import { botEnv, configDump } from './bot-settings.ts';
 import { type CloseFill, shutDown } from './bot-shutdown.ts';
 import { gridSteps, gridText } from './grid.ts';
 import { exchangeId, externalId, happeningLine, line, openRun, positionText, type Run } from './journal-lines.ts';
-import { cancelAll, type Happening, type Sim, type SimContext, startSim, stepAlone, stepSim } from './market.ts';
-import { openDesk, quoteSettings } from './quoting.ts';
-import { demoMarket, demoScenario, isMarketName, marketSecond, readWorld, type World } from './story.ts';
+import type { MarketName } from './listings.ts';
+import type { MarketState } from './model/market.ts';
+import {
+  bookOf,
+  type Happening,
+  holdPosition,
+  joinMarket,
+  leaveMarket,
+  type Order,
+  restingOrders,
+  type Sim,
+  type SimContext,
+  startMarket,
+  stepAlone,
+  stepSim,
+} from './sim.ts';
+import { demoListing, demoScenario, isMarketName, marketSecond, readWorld, seedOf, type World } from './story.ts';
 import { type BotVenue, botVenue } from './venue-client.ts';
 
 const TICK_MS = 100;
@@ -55,11 +69,11 @@ async function main(): Promise<number> {
     env.values['MM_API_KEY'] ?? '',
     5000,
   );
-  const params = demoMarket(market);
-  const ctx = { params, scenario: demoScenario(world.story, market), settings: quoteSettings(env.values, params) };
-  const sim = await pickUp(ctx, world, venue);
-  const startTs = world.epochTs + sim.world.nowS;
-  const run = openRun(randomBytes(16).toString('hex'), params, world.epochTs, startTs);
+  const listing = demoListing(market);
+  const ctx = { listing, scenario: demoScenario(world.story, market), values: env.values };
+  const sim = await pickUp(ctx, market, world, venue);
+  const startTs = world.epochTs + sim.state.second.ts;
+  const run = openRun(randomBytes(16).toString('hex'), listing, world.epochTs, startTs);
   const journal = openJournal(resolve('data/mm_journal'), market, startTs);
   const bot: Bot = { ctx, world, sim, run, venue, journal, reports: 0, beatAtS: -1e9 };
   journal.append(line(run, startTs, 'run_start', runStart(bot, env)));
@@ -75,24 +89,18 @@ function refuse(reason: string): number {
 }
 
 /** The market goes on while no bot runs: take it over where the last bot left it, and let the missed time pass. */
-async function pickUp(ctx: SimContext, world: World, venue: BotVenue): Promise<Sim> {
-  const { market, lot } = ctx.params;
-  const kept = (await venue.get(`/sim/v1/memory?market=${market}`)) as {
-    position: string;
-    memory: Sim['world'] | null;
-  };
-  const fresh = startSim(ctx, world.seed + market.length * 7919 + market.charCodeAt(0));
-  const sim: Sim = {
-    world: kept.memory ?? fresh.world,
-    desk: openDesk(ctx.settings, gridSteps(lot, kept.position) ?? 0, 1, 1),
-  };
+async function pickUp(ctx: SimContext, market: MarketName, world: World, venue: BotVenue): Promise<Sim> {
+  const { lot } = ctx.listing;
+  const kept = (await venue.get(`/sim/v1/memory?market=${market}`)) as { position: string; memory: MarketState | null };
+  const seed = seedOf(world, market);
+  const state = kept.memory ?? startMarket(ctx, seed);
   const now = marketSecond(world, Date.now());
-  while (sim.world.nowS < now) stepAlone(sim.world, ctx);
-  return sim;
+  while (state.second.ts < now) stepAlone(state, ctx);
+  return joinMarket(ctx, state, seed, gridSteps(lot, kept.position) ?? 0);
 }
 
 function runStart(bot: Bot, env: { envFile: string; values: Record<string, string> }) {
-  const { tick, lot, minLots } = bot.ctx.params;
+  const { tick, lot, minLots } = bot.ctx.listing;
   return {
     environment: env.values['MM_ENVIRONMENT'] ?? 'testnet',
     config: configDump(env.values),
@@ -126,33 +134,28 @@ async function trade(bot: Bot): Promise<boolean> {
 /** Steps up to the wall clock, or one bite of it. */
 function advance(bot: Bot): Happening[] {
   const out: Happening[] = [];
-  const until = Math.min(marketSecond(bot.world, Date.now()), bot.sim.world.nowS + MAX_STEPS);
-  while (bot.sim.world.nowS < until) stepSim(bot.sim, bot.ctx, out);
+  const until = Math.min(marketSecond(bot.world, Date.now()), bot.sim.state.second.ts + MAX_STEPS);
+  while (bot.sim.state.second.ts < until) stepSim(bot.sim, bot.ctx, out);
   bot.reports += 1;
   return out;
 }
 
 async function report(bot: Bot, happenings: readonly Happening[]): Promise<boolean> {
   const { run, sim, ctx, reports } = bot;
-  const { tick, lot, minLots, market } = ctx.params;
+  const { tick, lot, minLots, market } = ctx.listing;
   const fills = happenings.flatMap((event) =>
     event.kind === 'fill'
       ? [{ side: event.order.side === 'buy' ? 'BUY' : 'SELL', qty: positionText(lot, event.lots) }]
       : [],
   );
-  const orders = sim.desk.slots.flatMap(({ order }) =>
-    order === null
-      ? []
-      : [
-          {
-            id: String(exchangeId(run, order.id)),
-            externalId: externalId(run, order),
-            side: order.side.toUpperCase(),
-            price: gridText(tick, order.ticks),
-            qty: positionText(lot, order.lots),
-          },
-        ],
-  );
+  const orders = restingOrders(sim, ctx).map((order) => ({
+    id: String(exchangeId(run, order.id)),
+    externalId: externalId(run, order),
+    side: order.side.toUpperCase(),
+    price: gridText(tick, order.ticks),
+    qty: positionText(lot, order.lots),
+  }));
+  const book = bookOf(ctx, sim.state.second);
   const body = {
     market,
     runId: run.runId,
@@ -160,15 +163,16 @@ async function report(bot: Bot, happenings: readonly Happening[]): Promise<boole
     tick: gridText(tick, 1),
     sizeStep: gridText(lot, 1),
     minSize: gridText(lot, minLots),
-    bid: gridText(tick, sim.world.book.bidTicks),
-    ask: gridText(tick, sim.world.book.askTicks),
+    bid: gridText(tick, book.bidTicks),
+    ask: gridText(tick, book.askTicks),
     fills,
     orders,
-    memory: sim.world,
+    memory: sim.state,
   };
   try {
     const after = (await bot.venue.post('/sim/v1/report', body)) as { position: string };
-    sim.desk.positionLots = gridSteps(lot, after.position) ?? sim.desk.positionLots;
+    const lots = gridSteps(lot, after.position);
+    if (lots !== null) holdPosition(sim, ctx.listing, lots);
     return true;
   } catch {
     return false;
@@ -190,7 +194,7 @@ function heartbeat(bot: Bot, atS: number, positionLots: number): string {
   bot.beatAtS = atS;
   const ts = bot.run.epochTs + atS;
   return line(bot.run, ts, 'heartbeat', {
-    position: positionText(bot.ctx.params.lot, positionLots),
+    position: positionText(bot.ctx.listing.lot, positionLots),
     event_count: bot.run.seq,
     active_orders: activeOrders(bot),
     uptime_s: { float: Math.max(0, Math.round((ts - bot.run.startTs) * 1e5) / 1e5) },
@@ -198,18 +202,18 @@ function heartbeat(bot: Bot, atS: number, positionLots: number): string {
 }
 
 function activeOrders(bot: Bot): number {
-  return bot.sim.desk.slots.filter((slot) => slot.order !== null).length;
+  return bot.sim.bot.slots.filter((slot) => slot.price !== null).length;
 }
 
 async function leave(bot: Bot): Promise<void> {
   const { run, ctx, sim } = bot;
   const cancels: Happening[] = [];
-  cancelAll(sim, 'terminal', cancels);
+  leaveMarket(sim, ctx, cancels);
   write(bot, cancels);
-  const done = await shutDown(bot.venue, ctx.params.market, run.runId, () => signals.count > 1);
-  let lots = gridSteps(ctx.params.lot, String(done.stats['shutdown_position_before_flatten'])) ?? 0;
+  const done = await shutDown(bot.venue, ctx.listing.market, run.runId, () => signals.count > 1);
+  let lots = gridSteps(ctx.listing.lot, String(done.stats['shutdown_position_before_flatten'])) ?? 0;
   for (const fill of done.fills) {
-    lots += (fill.side === 'BUY' ? 1 : -1) * (gridSteps(ctx.params.lot, fill.qty) ?? 0);
+    lots += (fill.side === 'BUY' ? 1 : -1) * (gridSteps(ctx.listing.lot, fill.qty) ?? 0);
     bot.journal.append(closeLine(bot, fill, lots));
   }
   const { totals } = run;
@@ -235,28 +239,29 @@ async function leave(bot: Bot): Promise<void> {
 
 /** A closing trade as the journal shows it: a taker fill without a level. */
 function closeLine(bot: Bot, fill: CloseFill, positionLots: number): string {
-  const { tick, lot } = bot.ctx.params;
+  const { tick, lot } = bot.ctx.listing;
   const { sim, run } = bot;
   const book = { bidTicks: gridSteps(tick, fill.bid) ?? 0, askTicks: gridSteps(tick, fill.ask) ?? 0, imbalance: 0 };
-  const order = {
-    id: sim.desk.nextOrder++,
-    side: fill.side === 'BUY' ? ('buy' as const) : ('sell' as const),
+  sim.bot.orders += 1;
+  const order: Order = {
+    id: sim.bot.orders,
+    side: fill.side === 'BUY' ? 'buy' : 'sell',
     level: -1,
     ticks: gridSteps(tick, fill.price) ?? 0,
     lots: gridSteps(lot, fill.qty) ?? 0,
-    placedAt: sim.world.nowS,
+    placedAt: sim.state.second.ts,
   };
-  const at = { atS: sim.world.nowS, book, positionLots };
-  const trade = sim.desk.nextTrade++;
+  sim.trades += 1;
   const event = {
-    ...at,
+    atS: sim.state.second.ts,
+    book,
+    positionLots,
     kind: 'fill' as const,
-    trade,
+    trade: sim.trades,
     order,
     lots: order.lots,
     fee: Number(fill.fee),
     taker: true,
-    informed: false,
   };
   return happeningLine(run, event, 0);
 }

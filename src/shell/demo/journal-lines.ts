@@ -1,14 +1,13 @@
 /** Journal lines in the bot's exact format, from what happened in the market. */
 import { Decimal, plain } from '../../core/decimal.ts';
 import { type Grid, gridText } from './grid.ts';
-import type { Happening } from './market.ts';
+import type { Listing } from './listings.ts';
 import { type PyValue, pyJson } from './python-json.ts';
-import type { Book, Order } from './quoting.ts';
-import type { MarketParams } from './scenarios.ts';
+import type { Book, Happening, Order } from './sim.ts';
 
 export type Run = {
   runId: string;
-  params: MarketParams;
+  listing: Listing;
   /** Journal time of market second 0, Unix seconds. */
   epochTs: number;
   /** Journal time of the run's first line. */
@@ -21,9 +20,9 @@ export type Run = {
 type Fields = Record<string, PyValue>;
 
 /** A run with nothing written yet. */
-export function openRun(runId: string, params: MarketParams, epochTs: number, startTs: number): Run {
+export function openRun(runId: string, listing: Listing, epochTs: number, startTs: number): Run {
   const totals = { fills: 0, cancellations: 0, rejections: 0, fees: new Decimal(0) };
-  return { runId, params, epochTs, startTs, seq: 0, lastTs: 0, totals };
+  return { runId, listing, epochTs, startTs, seq: 0, lastTs: 0, totals };
 }
 
 /** One event with its envelope and line feed. Times never run backwards within a run. */
@@ -36,7 +35,7 @@ export function line(run: Run, ts: number, type: string, fields: Fields): string
     run_id: run.runId,
     schema_version: 2,
     type,
-    market: run.params.market,
+    market: run.listing.market,
   };
   return `${pyJson({ ...envelope, ...fields })}\n`;
 }
@@ -61,13 +60,15 @@ export function happeningLine(run: Run, event: Happening, activeOrders: number):
       });
     case 'rejected': {
       totals.rejections += 1;
-      const price = gridText(run.params.tick, event.order.ticks);
+      const price = gridText(run.listing.tick, event.order.ticks);
       return line(run, ts, 'rejection', { ...ids(run, event.order), price, reason: event.reason });
     }
     case 'fill':
       totals.fills += 1;
       totals.fees = totals.fees.plus(feeText(event.fee));
       return line(run, ts, 'fill', fillFields(run, event));
+    case 'failed':
+      return line(run, ts, 'error', failureFields(event.order));
     case 'decision':
       return line(run, ts, 'reprice_decision', decisionFields(run, event));
     case 'book':
@@ -77,7 +78,7 @@ export function happeningLine(run: Run, event: Happening, activeOrders: number):
         active_orders: activeOrders,
         total_fills: totals.fills,
         total_fees: plain(totals.fees),
-        circuit_open: false,
+        circuit_open: event.circuitOpen,
       });
   }
 }
@@ -106,7 +107,7 @@ function ids(run: Run, order: Order): Fields {
 }
 
 function placed(run: Run, order: Order): Fields {
-  const { tick, lot } = run.params;
+  const { tick, lot } = run.listing;
   return {
     ...ids(run, order),
     price: gridText(tick, order.ticks),
@@ -117,7 +118,7 @@ function placed(run: Run, order: Order): Fields {
 
 function fillFields(run: Run, event: Extract<Happening, { kind: 'fill' }>): Fields {
   const { order, book } = event;
-  const { tick, lot } = run.params;
+  const { tick, lot } = run.listing;
   const mid = new Decimal(book.bidTicks + book.askTicks).div(2);
   const edge = (order.side === 'buy' ? mid.minus(order.ticks) : new Decimal(order.ticks).minus(mid))
     .div(mid)
@@ -143,8 +144,8 @@ function fillFields(run: Run, event: Extract<Happening, { kind: 'fill' }>): Fiel
       ...top,
       mid: midText,
       spread_bps: spread(book),
-      bids_top: [{ price: top.best_bid, size: positionText(lot, run.params.orderLots) }],
-      asks_top: [{ price: top.best_ask, size: positionText(lot, run.params.orderLots) }],
+      bids_top: [{ price: top.best_bid, size: positionText(lot, run.listing.orderLots) }],
+      asks_top: [{ price: top.best_ask, size: positionText(lot, run.listing.orderLots) }],
       micro_vol_bps: null,
       micro_drift_bps: null,
       imbalance: book.imbalance.toFixed(4),
@@ -156,7 +157,7 @@ function fillFields(run: Run, event: Extract<Happening, { kind: 'fill' }>): Fiel
 }
 
 function decisionFields(run: Run, event: Extract<Happening, { kind: 'decision' }>): Fields {
-  const { tick } = run.params;
+  const { tick } = run.listing;
   const { order, book } = event;
   return {
     side: order.side.toUpperCase(),
@@ -175,8 +176,19 @@ function decisionFields(run: Run, event: Extract<Happening, { kind: 'decision' }
   };
 }
 
+/** A placement that the venue's interface did not take, as the bot's task logs it. */
+function failureFields({ side, level }: Order): Fields {
+  return {
+    component: `level_task_${side.toUpperCase()}_L${level}`,
+    exception_type: 'ConnectionError',
+    message: 'the venue did not answer',
+    stack_trace_hash: '0a1b2c3d4e5f',
+    stack_trace: null,
+  };
+}
+
 function bbo(run: Run, book: Book): Fields {
-  const { tick } = run.params;
+  const { tick } = run.listing;
   return {
     best_bid: gridText(tick, book.bidTicks),
     best_ask: gridText(tick, book.askTicks),
@@ -190,7 +202,7 @@ function spread(book: Book): string {
 }
 
 function held(run: Run, event: Happening): string {
-  return positionText(run.params.lot, event.positionLots);
+  return positionText(run.listing.lot, event.positionLots);
 }
 
 function feeText(fee: number): string {

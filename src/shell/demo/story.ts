@@ -1,7 +1,8 @@
 /** The demo's world: busier copies of the markets, what happens in them and when, and the clock they share. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MARKETS, type MarketName, type MarketParams, type Phase, type Scenario } from './scenarios.ts';
+import { LISTINGS, type Listing, type MarketName } from './listings.ts';
+import type { Phase, Scenario } from './model/scenarios.ts';
 
 /** The clock and the plot; `world.json` in the world folder. */
 export type World = {
@@ -15,13 +16,15 @@ export type World = {
   seed: number;
 };
 
+const CALM: Phase = { fromH: 0, uninformed: 1, informed: 1, jump: 1, trend: 0 };
+
 /**
  * PUMP-USD turns after the quiet hours in which its config is proven; the others stay as they are. `acts` are the commits
  * that must have been made for the story to be over.
  */
 export const STORIES: Readonly<Record<'too-tight' | 'dead-market', Story>> = {
   'too-tight': {
-    phases: [{ fromH: 2, toH: 3.25, uninformed: 0.15, informed: 10, jump: 1.45 }],
+    phases: [CALM, { fromH: 2, uninformed: 0.5, informed: 4, jump: 1.3, trend: 0 }, { ...CALM, fromH: 3.25 }],
     moods: [
       'All three markets are calm.',
       'PUMP-USD: takers know more than the quotes are wide.',
@@ -31,45 +34,47 @@ export const STORIES: Readonly<Record<'too-tight' | 'dead-market', Story>> = {
     endsParked: false,
   },
   'dead-market': {
-    phases: [{ fromH: 2, toH: null, uninformed: 0.1, informed: 16, jump: 3, vol: 1.5 }],
+    phases: [CALM, { fromH: 2, uninformed: 0.08, informed: 6, jump: 2.2, trend: 0 }],
     moods: ['All three markets are calm.', 'PUMP-USD: only informed takers are left.'],
     acts: ['tune(pump)', 'park(pump)'],
     endsParked: true,
   },
 };
 
+/** Phases in order of their hour, the first from 0; `moods` has a line for each. */
 type Story = { phases: readonly Phase[]; moods: readonly string[]; acts: readonly string[]; endsParked: boolean };
 
 export type StoryName = keyof typeof STORIES;
 
-/** Speeds the flow up, so that windows of hundreds of fills pass within minutes. */
-export function demoMarket(name: MarketName): MarketParams {
-  const params = MARKETS[name];
-  return {
-    ...params,
-    uninformedPerHour: 170,
-    informedPerHour: 25,
-    jumpBps: 4,
-    pullPerS: 0.3,
-    volBps: 0.3,
-    reachBps: 5,
-  };
+/** How many times as many takers come as on the model's ordinary days. */
+const BUSY = 5;
+
+/** The listing with its flow sped up, so that windows of hundreds of fills pass within minutes. */
+export function demoListing(name: MarketName): Listing {
+  const listing = LISTINGS[name];
+  const { uninformed, informed } = listing.model;
+  return { ...listing, model: { ...listing.model, uninformed: BUSY * uninformed, informed: BUSY * informed } };
 }
 
+/** What happens in a market of the story. */
 export function demoScenario(story: StoryName, market: MarketName): Scenario {
-  const phases = market === 'PUMP-USD' ? STORIES[story].phases : [];
-  return { name: story, phases, trends: null, env: {} };
+  const { phases } = STORIES[story];
+  return { name: story, width: 1, phases: market === 'PUMP-USD' ? phases : [CALM], onsetH: null };
+}
+
+/** Each market has days of its own. */
+export function seedOf({ seed }: Pick<World, 'seed'>, market: MarketName): number {
+  return seed + market.length * 7919 + market.charCodeAt(0);
 }
 
 /** The market's state at an hour, in words. */
 export function moodOf(world: World, hour: number): string {
   const { phases, moods } = STORIES[world.story];
-  const turns = phases.flatMap((phase) => (phase.toH === null ? [phase.fromH] : [phase.fromH, phase.toH]));
-  return moods[turns.filter((at) => hour >= at).length] ?? '';
+  return moods[phases.filter((phase) => hour >= phase.fromH).length - 1] ?? '';
 }
 
 export function isMarketName(text: string): text is MarketName {
-  return text in MARKETS;
+  return text in LISTINGS;
 }
 
 export function isStoryName(text: string): text is StoryName {

@@ -1,12 +1,14 @@
 /** The numbers of the comparison, with intervals clustered by market and seed. */
+import { SCENARIOS } from '../../../src/shell/demo/model/scenarios.ts';
 import type { EngineName } from './engines.ts';
-import { DEGRADED, HEALTHY, SCENARIOS } from './scenarios.ts';
 import type { Outcome } from './simulate.ts';
 
 export type Cell = { market: string; scenario: string; engine: EngineName; seed: number; outcome: Outcome };
 
 export type Check = { name: string; measured: string; want: string; holds: boolean };
 
+const HEALTHY: readonly string[] = ['tuned', 'decent'];
+const DEGRADED: readonly string[] = ['too tight', 'trend shift', 'dead', 'healing'];
 const ENGINES: readonly EngineName[] = ['never', 'origin N=10', 'origin N=100', 'ours'];
 
 /** One line for each engine, then the checks. */

@@ -3,10 +3,10 @@
  * Four ways to look after an instance over three markets and seven scenarios. The numbers are a model world's; the sizes of
  * the noise carry over better than the dollars. Exits 1 when a check does not hold.
  */
+import { MARKETS, SCENARIOS } from '../../../src/shell/demo/model/scenarios.ts';
 import type { EngineName } from './engines.ts';
 import { benchPolicy } from './policy.ts';
 import { type Cell, report } from './report.ts';
-import { MARKETS, SCENARIOS } from './scenarios.ts';
 import { simulate } from './simulate.ts';
 
 const option = (name: string, fallback: number): number => {

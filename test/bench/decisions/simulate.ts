@@ -1,8 +1,8 @@
-import type { Bot, Money } from './bot.ts';
-import { startBot, stepBot, stopBot } from './bot.ts';
+import { type Bot, type Money, startBot, stepBot, stopBot } from '../../../src/shell/demo/model/bot.ts';
+import { newMarket, stepMarket } from '../../../src/shell/demo/model/market.ts';
+import { baseEnv, type Market, type Scenario } from '../../../src/shell/demo/model/scenarios.ts';
 import { type Action, type EngineName, newEngine, type Policy } from './engines.ts';
-import { newMarket, stepMarket } from './market.ts';
-import { baseEnv, type Market, type Scenario } from './scenarios.ts';
+import { type RunJournal, runJournal } from './journal.ts';
 
 /** One instance looked after by one engine for some days. */
 export type Outcome = Money & {
@@ -31,22 +31,24 @@ export function simulate(input: {
   const state = newMarket(market, seed, START_TS);
   const outcome: Outcome = { ...money, days, actions: [], endValues: base };
   let runs = 0;
-  const start = (values: Readonly<Record<string, string>>): Bot => {
+  const start = (values: Readonly<Record<string, string>>): { bot: Bot; journal: RunJournal } => {
     runs += 1;
     outcome.endValues = values;
-    const bot = startBot(market, values, money, seed * 1000 + runs, engine.observe);
-    announce(bot, state.second.ts, values);
-    return bot;
+    const runSeed = seed * 1000 + runs;
+    const journal = runJournal(`run${runSeed}`, engine.observe);
+    journal.announce(state.second.ts, values['MM_MAX_POSITION_SIZE']!);
+    return { bot: startBot(market, values, money, runSeed, journal.sink), journal };
   };
-  let bot: Bot | null = start(base);
+  let run: ReturnType<typeof start> | null = start(base);
   let idle: { until: number; action: Action } | null = null;
   for (let second = 0; second < days * 86_400; second += 1) {
     const now = stepMarket(state, market, scenario, second / 3600);
-    if (bot === null) {
-      if (idle !== null && now.ts >= idle.until) bot = start(idle.action.values);
+    if (run === null) {
+      if (idle !== null && now.ts >= idle.until) run = start(idle.action.values);
       continue;
     }
-    stepBot(bot, now);
+    stepBot(run.bot, now);
+    run.journal.beat(run.bot, now);
     if (now.ts % 60 !== 1) continue;
     const action = engine.look(now.ts);
     if (action === null) continue;
@@ -57,27 +59,10 @@ export function simulate(input: {
       what: action.what,
       scoredUsd: money.scoredUsd,
     });
-    stopBot(bot, now);
-    bot = null;
+    stopBot(run.bot, now);
+    run = null;
     idle = { until: now.ts + DOWNTIME_S + action.parkS, action };
   }
-  if (bot !== null) stopBot(bot, state.second);
+  if (run !== null) stopBot(run.bot, state.second);
   return { ...outcome, ...money };
-}
-
-function announce(bot: Bot, ts: number, values: Readonly<Record<string, string>>): void {
-  bot.sink?.({
-    ts,
-    runId: bot.runId,
-    market: '',
-    position: '0',
-    mid: null,
-    type: 'run_start',
-    environment: 'testnet',
-    config: { max_position_size: values['MM_MAX_POSITION_SIZE'] },
-    tickSize: null,
-    minOrderSize: null,
-    sizeStep: null,
-    envFile: null,
-  });
 }

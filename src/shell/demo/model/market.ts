@@ -1,4 +1,11 @@
-/** The market alone, one second a step. It never looks at the bot, so that every engine meets the same days. */
+/**
+ * The model market alone, one second a step. It never looks at the bot, so that every engine meets the same days.
+ *
+ * A fair price diffuses in regimes; what everybody knows moves the book's mid at once. Informed takers come with a jump that
+ * the book takes up with a lag only, so they hit every quote that is still on the wrong side of the fair price; uninformed
+ * takers come on either side and reach some way into the book. So a quote that is too near the mid earns little on many
+ * fills and loses more to the informed; a wider one is out of their reach.
+ */
 import { exponential, newRng, normal, type Rng, uniform } from './rng.ts';
 import type { Market, Phase, Scenario } from './scenarios.ts';
 
@@ -20,6 +27,7 @@ export type Second = {
   sellReach: number;
 };
 
+/** The market's whole state, plain data: stored and reloaded it goes on the same way. */
 export type MarketState = {
   rng: Rng;
   second: Second;
@@ -31,6 +39,7 @@ export type MarketState = {
   spreadTicks: number;
 };
 
+/** A market before its first second. */
 export function newMarket(market: Market, seed: number, startTs: number): MarketState {
   const spread = market.spreadTicks * market.tickBps;
   const second: Second = {
@@ -65,6 +74,7 @@ const TREND_STRENGTH = 17;
 const TREND_CROWD = 3;
 const TREND_LEAN = 0.85;
 
+/** One second on; `hour` is the scenario's clock. Changes `state` in place and gives its `second`. */
 export function stepMarket(state: MarketState, market: Market, scenario: Scenario, hour: number): Second {
   const { rng, second } = state;
   const phase = phaseAt(scenario, hour);

@@ -1,4 +1,4 @@
-/** A small seeded generator (sfc32): the same seed is the same market on every machine. */
+/** A small seeded generator (sfc32) as plain data: the same seed is the same market on every machine, also after a store and reload. */
 export type Rng = { a: number; b: number; c: number; d: number; spare: number | null };
 
 export function newRng(seed: number, stream: number): Rng {

@@ -1,4 +1,4 @@
-/** Three markets and seven things that can be the matter with an instance. */
+/** The model's three markets and the seven things that can be the matter with an instance, as data. */
 
 export type Market = {
   name: string;
@@ -111,9 +111,6 @@ export const SCENARIOS: readonly Scenario[] = [
     onsetH: 10,
   },
 ];
-
-export const HEALTHY: readonly string[] = ['tuned', 'decent'];
-export const DEGRADED: readonly string[] = ['too tight', 'trend shift', 'dead', 'healing'];
 
 /** The base env of a scenario in a market; every tunable key is named. */
 export function baseEnv(market: Market, scenario: Scenario): Record<string, string> {
