@@ -270,10 +270,12 @@ function whyOf(receipt: Receipt): string {
   return `Cause ${receipt.cause}. Proved ${receipt.verdict} (${receipt.rule}), ${closed}${killed}${differs}.`;
 }
 
+/** The tracked log with these lines at its end; a line that an earlier commit of the same pass took along is there already. */
 function receiptFiles(desired: Desired, name: string, lines: string[]): { path: string; text: string }[] {
-  if (lines.length === 0) return [];
   const before = desired.files.get(receiptsPath(name))?.text ?? '';
-  return [{ path: receiptsPath(name), text: `${before}${lines.join('\n')}\n` }];
+  const tracked = new Set(before.split('\n'));
+  const missing = lines.filter((line) => !tracked.has(line));
+  return missing.length === 0 ? [] : [{ path: receiptsPath(name), text: `${before}${missing.join('\n')}\n` }];
 }
 
 const holdsFile = (holds: Hold[]) => ({ path: HOLDS_PATH, text: renderHolds(holds) });
