@@ -1,6 +1,6 @@
 /** Secret values through every path of the real CLI: they stand in their source and with the running bot, and nowhere else. */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -196,6 +196,8 @@ test('a bot that ends at once, a program that is not there, a folder that is not
   ]) {
     w.put('fleet/mon.yaml', spec('mon', 'MON-USD', `  runtime: { process: { ${runtime} } }\n`));
     await w.commit(runtime.slice(0, 20));
+    // Each start is tried at once: the count of the one before would make it wait.
+    rmSync(join(w.ops, '.mmfleet', 'backoff'), { recursive: true, force: true });
     expect((await w.cliWith({ MMFLEET_DEBUG: '1' }, '-C', w.ops, 'reconcile', 'mon', '--once')).code).not.toBe(0);
   }
   for (const command of ['status', 'logs']) await w.cli(command, 'mon');

@@ -148,7 +148,8 @@ function addFill(run: RunState, event: FillEvent): void {
   const price = Number(event.price);
   const qty = Number(event.qty);
   const fee = event.fee === null ? 0 : Number(event.fee);
-  if (event.side === null || !(price > 0) || !(qty > 0) || !Number.isFinite(price * qty) || !Number.isFinite(fee)) {
+  const feeBps = (1e4 * fee) / (price * qty);
+  if (event.side === null || !(price > 0) || !(qty > 0) || !Number.isFinite(price * qty) || !Number.isFinite(feeBps)) {
     run.badFills += 1;
     return;
   }
@@ -160,7 +161,7 @@ function addFill(run: RunState, event: FillEvent): void {
     sign,
     price: event.price,
     qty: event.qty,
-    feeBps: (1e4 * fee) / (price * qty),
+    feeBps,
     edgeBps: event.edgeRecomputedBps,
   };
   run.fillsSeen += 1;
