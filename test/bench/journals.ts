@@ -1,0 +1,71 @@
+/** Whole-file analysis, the tail, and layouts of other bots. */
+import { join } from 'node:path';
+import { folder, generate, installed, medianOf, node, nothing, pair, peak, row, run, skip } from './measure.ts';
+
+export const LARGE_MB = Number(process.env['BENCH_LARGE_MB'] ?? 300);
+export const MEDIUM_MB = Number(process.env['BENCH_MEDIUM_MB'] ?? 100);
+const SMALL_MB = 10;
+
+export function wholeFile(): void {
+  const small = generate('small', SMALL_MB);
+  const medium = generate('medium', MEDIUM_MB);
+  const large = generate('large', LARGE_MB);
+  const ours = (path: string) => node('analyse', path);
+  skip('G1', 'analyse, CPU', 'the bot’s own analyser (Python)', 'not at hand; G4 and G5 stand in');
+  row({
+    goal: 'G1',
+    what: `analyse ${MEDIUM_MB} MB, peak MiB`,
+    peer: '-',
+    ratio: peak('analyse', medium),
+    limit: 70,
+    unit: 'MiB',
+  });
+  const memory = medianOf(() => peak('analyse', large) / peak('analyse', small));
+  row({ goal: 'G2', what: `peak memory, ${LARGE_MB} MB`, peer: `analyse ${SMALL_MB} MB`, ratio: memory, limit: 1.2 });
+  pair({ goal: 'G2', what: `analyse ${LARGE_MB} MB, CPU`, peer: 'wc -l', limit: 10 }, ours(large), ['wc', '-l', large]);
+  const rg = { goal: 'G2', what: `analyse ${LARGE_MB} MB, CPU`, peer: 'ripgrep writing the fills', limit: 5 };
+  if (installed('rg')) pair(rg, ours(large), ['rg', '-N', '"type": "fill"', large]);
+  else skip(rg.goal, rg.what, rg.peer, 'not installed');
+  const duck = { goal: 'G4', what: `analyse ${MEDIUM_MB} MB, CPU`, peer: 'DuckDB read_json', limit: 0.35 };
+  const sql = `select type, count(*) from read_json('${medium}', format='newline_delimited') group by type`;
+  if (installed('duckdb')) pair(duck, ours(medium), ['duckdb', '-c', sql]);
+  else skip(duck.goal, duck.what, duck.peer, 'not installed');
+  const plain = { goal: 'G5', what: `analyse ${MEDIUM_MB} MB, CPU`, peer: 'readline + JSON.parse', limit: 0.3 };
+  pair(plain, ours(medium), node('parse-all', medium));
+}
+
+export function tailFirst(): void {
+  const [medium, large] = [join(folder, 'medium.jsonl'), join(folder, 'large.jsonl')];
+  const what = `last 500 fills of ${LARGE_MB} MB, CPU`;
+  pair({ goal: 'G3', what, peer: 'node -e 0', limit: 2 }, node('tail', large), nothing());
+  pair(
+    { goal: 'G3', what, peer: `the same of ${MEDIUM_MB} MB`, limit: 1.2 },
+    node('tail', large),
+    node('tail', medium),
+  );
+}
+
+export function foreignLayouts(): void {
+  const [plain, compact, shuffled] = (['default', 'compact', 'shuffled'] as const).map((l) =>
+    generate(`l-${l}`, 40, l),
+  );
+  const ours = (path: string) => node('analyse', path);
+  pair(
+    { goal: 'G6', what: 'compact spacing, 40 MB', peer: 'default spacing', limit: 1.2 },
+    ours(compact!),
+    ours(plain!),
+  );
+  const order = { goal: 'G6', what: 'shuffled keys, 40 MB', peer: 'readline + JSON.parse', limit: 1.3 };
+  pair(order, ours(shuffled!), node('parse-all', shuffled!));
+  for (const [kind, mb] of [
+    ['long-line', 5],
+    ['untyped', 20],
+  ] as const) {
+    const [one, two] = [join(folder, `${kind}-1.jsonl`), join(folder, `${kind}-2.jsonl`)];
+    run(node(kind, one, String(mb * 1e6)));
+    run(node(kind, two, String(2 * mb * 1e6)));
+    pair({ goal: 'G6', what: `${kind}, ${2 * mb} MB`, peer: `${mb} MB`, limit: 2.2 }, ours(two), ours(one));
+  }
+  const twice = generate('l-double', 80);
+  pair({ goal: 'G6', what: 'default, 80 MB', peer: '40 MB', limit: 2.2 }, ours(twice), ours(plain!));
+}

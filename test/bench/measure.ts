@@ -1,0 +1,92 @@
+/** How a goal is measured: whole processes in alternating pairs, medians, one printed row each. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const PAIRS = Math.max(7, Number(process.env['BENCH_PAIRS'] ?? 7));
+export const CLI = join(process.cwd(), 'dist/shell/cli.js');
+/** Everything generated lives here; the whole of it is removed at the end. */
+export const folder = mkdtempSync(join(process.env['BENCH_DIR'] ?? tmpdir(), 'mmfleet-bench-'));
+const CHILD = join(import.meta.dirname, 'child.mjs');
+
+/** Seconds, of the process and its children. */
+export type Cost = { cpu: number; wall: number };
+export type Row = {
+  goal: string;
+  what: string;
+  peer: string;
+  ratio?: number;
+  limit?: number;
+  unit?: string;
+  skipped?: string;
+};
+export const rows: Row[] = [];
+
+export function generate(name: string, mb: number, layout = 'default'): string {
+  const path = join(folder, `${name}.jsonl`);
+  run(node('generate', path, String(mb * 1e6), layout));
+  return path;
+}
+
+export function node(...args: string[]): string[] {
+  return [process.execPath, CHILD, ...args];
+}
+
+export function nothing(): string[] {
+  return [process.execPath, '-e', '0'];
+}
+
+/** Runs a command to its end; CPU (user and system, children included) and wall time in seconds by the shell's own clock. */
+export function run(command: string[], env: Record<string, string> = {}): Cost & { stdout: string } {
+  const script = 'TIMEFORMAT="@@ %R %U %S"; time "$@"';
+  const args = ['-c', script, 'bash', ...command];
+  const done = spawnSync('bash', args, { encoding: 'utf8', maxBuffer: 1 << 30, env: { ...process.env, ...env } });
+  const times = /@@ (\S+) (\S+) (\S+)\s*$/.exec(done.stderr);
+  if (done.status !== 0 || times === null) throw new Error(`${command.join(' ')}: ${done.stderr}`);
+  const [wall, user, system] = times.slice(1).map(Number) as [number, number, number];
+  return { wall, cpu: user + system, stdout: done.stdout };
+}
+
+export function peak(program: string, path: string): number {
+  return Number(run(node(program, path), { BENCH_RSS: '1' }).stdout);
+}
+
+export function pair(
+  about: { goal: string; what: string; peer: string; limit: number },
+  ours: string[],
+  theirs: string[],
+): void {
+  const ratios: number[] = [];
+  for (let n = 0; n < PAIRS; n += 1) {
+    const [a, b] = n % 2 === 0 ? [run(ours), run(theirs)] : ((x, y) => [y, x] as const)(run(theirs), run(ours));
+    ratios.push(a!.cpu / Math.max(b!.cpu, 0.001));
+  }
+  row({ ...about, ratio: median(ratios) });
+}
+
+export function medianOf(sample: () => number): number {
+  return median(Array.from({ length: PAIRS }, sample));
+}
+
+export function median(values: number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
+}
+
+export function installed(program: string): boolean {
+  return spawnSync('bash', ['-c', `command -v ${program}`]).status === 0;
+}
+
+export function skip(goal: string, what: string, peer: string, skipped: string): void {
+  row({ goal, what, peer, skipped });
+}
+
+export function row(found: Row): void {
+  rows.push(found);
+  const { goal, what, peer, ratio, limit, unit, skipped } = found;
+  const head = `${goal.padEnd(4)} ${what.padEnd(38)} / ${peer.padEnd(32)}`;
+  const verdict = ratio !== undefined && limit !== undefined && ratio <= limit ? 'hit' : 'MISS';
+  const digits = (value = 0) => `${value.toPrecision(3)}${unit === undefined ? '' : ` ${unit}`}`;
+  const tail = skipped === undefined ? `${digits(ratio)} (goal <= ${digits(limit)}) ${verdict}` : `skipped: ${skipped}`;
+  process.stdout.write(`${head} ${tail}\n`);
+}

@@ -1,0 +1,28 @@
+/** What a tick of the daemon costs. */
+import { join } from 'node:path';
+import { folder, median, node, PAIRS, row, run } from './measure.ts';
+
+export function ticks(): void {
+  const { stdout } = run(node('tick', join(folder, 'tick'), String(Math.max(PAIRS, 15))));
+  const samples = JSON.parse(stdout) as { exists: number; idle: number; busy: number; all: number }[];
+  const middle = (of: (sample: (typeof samples)[number]) => number) => median(samples.map(of));
+  const idle = middle((s) => s.idle / s.exists);
+  row({ goal: 'G8', what: 'tick of 1000, nothing new, CPU', peer: '1000 x existsSync', ratio: idle, limit: 3 });
+  row({ goal: 'G8', what: 'the same in ms', peer: '-', ratio: middle((s) => s.idle), limit: 5, unit: 'ms' });
+  const busy = middle((s) => s.busy / s.idle);
+  row({
+    goal: 'G9',
+    what: 'tick of 1000, 10 lines in 10, CPU',
+    peer: 'tick with nothing new',
+    ratio: busy,
+    limit: 2.5,
+  });
+  const all = middle((s) => s.busy / s.all);
+  row({
+    goal: 'G9',
+    what: 'tick of 1000, 10 lines in 10, CPU',
+    peer: 'reading all 1000 anew',
+    ratio: all,
+    limit: 1 / 80,
+  });
+}
