@@ -203,6 +203,14 @@ describe('--chat', () => {
   });
 });
 
+test('why of an instance that never ran: no empty table', async () => {
+  const { code, out } = await w.cli('why', 'mon');
+  expect({ code, lines: out.split('\n') }).toEqual({
+    code: 0,
+    lines: ['mon: no journal of this config yet', 'plan: nothing to do (state-stopped): state is Stopped'],
+  });
+});
+
 test('no escape codes unless asked for', async () => {
   const codes = String.fromCharCode(27);
   for (const command of [['status'], ['plan'], ['status', 'amzn'], ['why', 'amzn']]) {

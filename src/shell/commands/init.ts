@@ -160,7 +160,7 @@ function importEnv(root: string, given: string): Import {
     '  state: Stopped',
     '  runtime:',
     `    process: { command: [python, -m, market_maker], cwd: ${JSON.stringify(cwd)}, environment: { PYTHONPATH: src } }`,
-    '  venue: { journal: {} }   # weak evidence: replace by command',
+    '  venue: { journal: {} }   # weak evidence: name your own commands, or ccxt',
     '  # thresholds and bounds are at their defaults; health: {} and tuning: {} narrow them',
     '',
   ].join('\n');

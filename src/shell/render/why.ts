@@ -4,6 +4,7 @@ import { signed, table } from './table.ts';
 
 /** Every rule of the last decision with its numbers, and the one sentence that sums it up. */
 export function whyTable(name: string, rows: WhyRow[], sentence: string, paint: Paint): string {
+  if (rows.length === 0) return `${name}: ${sentence}`;
   const columns = [
     { title: 'RULE' },
     { title: 'METRIC' },
