@@ -1,41 +1,30 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
-import { EXIT } from './exit.ts';
-import { processIo } from './io.ts';
+/**
+ * The one binary. Its version and the help of every command were written down when it was built: they are printed before
+ * anything else is loaded. A script, not a module: node starts it faster.
+ */
 
-const version = () =>
-  (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
-
-/** The one binary. `--version` answers before anything heavy is loaded. */
-async function main(argv: string[]): Promise<number> {
-  const io = processIo();
-  if (argv.length === 1 && ['version', '--version', '-V'].includes(argv[0] ?? '')) {
-    io.out(`mmfleet ${version()}\n`);
-    return EXIT.ok;
-  }
-  const { runProgram } = await import('./program.ts');
-  return runProgram(argv, io, version());
-}
+/** Put in by the build; the keys of the help are '' and the names of the commands. */
+declare const MMFLEET_VERSION: string;
+declare const MMFLEET_HELP: Record<string, string>;
 
 // A closed pipe (`mmfleet status | head`) is the reader's choice, not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(EXIT.ok);
+  if (error.code === 'EPIPE') process.exit(0);
 });
 
-const GRACE_MS = 1_000;
+const argv = process.argv.slice(2);
+const answer = known(argv);
+if (answer !== undefined) process.stdout.write(answer);
+else void import('./main.ts').then(({ run }) => run(argv, MMFLEET_VERSION));
 
-/** Ends by itself once everything is written; a handle that was left open must not keep a finished command alive. */
-function end(code: number): void {
-  process.exitCode = code;
-  setTimeout(() => process.exit(), GRACE_MS).unref();
+/** The whole answer to a command line that asks for nothing but the version or a help; undefined for any other. */
+function known([first = '', second, ...more]: string[]): string | undefined {
+  if (more.length > 0) return undefined;
+  if (second === undefined) {
+    if (['version', '--version', '-V'].includes(first)) return `mmfleet ${MMFLEET_VERSION}\n`;
+    return ['help', '--help', '-h'].includes(first) ? MMFLEET_HELP[''] : undefined;
+  }
+  const command = first === 'help' ? second : ['--help', '-h'].includes(second) ? first : '';
+  return command !== '' && Object.hasOwn(MMFLEET_HELP, command) ? MMFLEET_HELP[command] : undefined;
 }
-
-/** Node's own report of an error would print its text, which may hold anything. */
-async function tell(error: unknown): Promise<void> {
-  const { describeBug } = await import('./bug.ts');
-  processIo().err(describeBug(error));
-  end(EXIT.internal);
-}
-
-process.on('uncaughtException', (error) => void tell(error).finally(() => process.exit(EXIT.internal)));
-main(process.argv.slice(2)).then(end, tell);

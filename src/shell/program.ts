@@ -21,6 +21,25 @@ export async function runProgram(argv: string[], io: Io, version: string): Promi
   return code;
 }
 
+/** What `--help` prints: of the program ('') and of each command by its name. */
+export function helpTexts(version: string): Record<string, string> {
+  const silent: Io = {
+    out: () => {},
+    err: () => {},
+    outTTY: false,
+    errTTY: false,
+    color: false,
+    columns: HELP_COLUMNS,
+  };
+  const program = buildProgram(silent, version, () => {});
+  return Object.fromEntries([
+    ['', program.helpInformation()],
+    ...program.commands.map((command) => [command.name(), command.helpInformation()]),
+  ]);
+}
+
+const HELP_COLUMNS = 80;
+
 type Done = (code: number) => void;
 
 /** The whole command tree; `completion` walks it. */
@@ -31,7 +50,13 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     .version(`mmfleet ${version}`, '-V, --version', 'print the version')
     .showSuggestionAfterError()
     .showHelpAfterError('(mmfleet --help lists the commands)')
-    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    // As wide everywhere: the help is written down when the program is built.
+    .configureOutput({
+      writeOut: io.out,
+      writeErr: io.err,
+      getOutHelpWidth: () => HELP_COLUMNS,
+      getErrHelpWidth: () => HELP_COLUMNS,
+    })
     .exitOverride();
   const common = (command: Command): CommonOptions => ({ ...command.optsWithGlobals<CommonOptions>(), io });
 

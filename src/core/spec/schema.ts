@@ -1,8 +1,8 @@
 /** Validates data against the published schemas, fills in defaults and says what is wrong in our own words. */
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import type { ErrorObject } from 'ajv/dist/2020.js';
 import { looksSecret } from './document.ts';
-import { SCHEMAS } from './schemas.ts';
 import { didYouMean } from './suggest.ts';
+import { type SchemaName, validatorOf } from './validators.ts';
 
 /** One thing wrong: at which path, and whether the key or the value is meant (`missing`: the nearest parent). */
 export type Flaw = {
@@ -16,31 +16,17 @@ export type Flaw = {
 
 /** Checks and, in place, completes a Fleet or Instance document. Empty = valid. */
 export function validateFleet(data: unknown): Flaw[] {
-  return flaws(ajvFleet, data);
+  return flaws('fleet', data);
 }
 
 export function validateInstance(data: unknown): Flaw[] {
-  return flaws(ajvInstance, data);
+  return flaws('instance', data);
 }
 
 export function validateHolds(data: unknown): Flaw[] {
-  return flaws(ajvHolds, data);
+  return flaws('holds', data);
 }
 
-const ajv = new Ajv2020({
-  allErrors: true,
-  verbose: true,
-  useDefaults: true,
-  allowUnionTypes: true,
-  strictTypes: false,
-  logger: false,
-});
-ajv.addVocabulary(['unit']);
-const ajvInstance = ajv.compile(SCHEMAS.instance);
-const ajvFleet = ajv.compile(SCHEMAS.fleet);
-const ajvHolds = ajv.compile(SCHEMAS.holds);
-
-type Validator = typeof ajvFleet;
 type Schema = {
   type?: string | string[];
   unit?: string;
@@ -56,8 +42,9 @@ type Schema = {
 /** Told of one document; each costs a search for its place, and nobody reads more. */
 const MOST_FLAWS = 200;
 
-function flaws(validate: Validator, data: unknown): Flaw[] {
-  if (validate(data)) return [];
+function flaws(name: SchemaName, data: unknown): Flaw[] {
+  const validate = validatorOf(name);
+  if (validate(data) === true) return [];
   return (validate.errors ?? []).slice(0, MOST_FLAWS).flatMap((error) => {
     const flaw = describe(error);
     return flaw === null ? [] : [flaw];

@@ -16,7 +16,8 @@ import { runVerb } from './verbs.ts';
 /** `demo`: a scratch repository, a simulated venue, three simulated bots, and the product's own loop on them. */
 export async function runDemoCommand(options: CommonOptions): Promise<number> {
   const { io } = options;
-  const dist = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+  // This module is bundled into a file of dist/lib.
+  const dist = join(dirname(fileURLToPath(import.meta.url)), '..');
   const viewOf = (seen: Look): DemoView => {
     const items = statusItems(seen);
     return { items, table: statusTable(items, Date.now(), painter(io.color), io.outTTY ? io.columns : 1000) };

@@ -54,7 +54,9 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
     signals.count += 1;
   });
 }
-process.exitCode = await main();
+void main().then((code) => {
+  process.exitCode = code;
+});
 
 async function main(): Promise<number> {
   const env = botEnv(process.env, process.cwd());

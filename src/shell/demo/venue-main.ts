@@ -12,8 +12,9 @@ if (worldDir === undefined || secretsFile === undefined) throw new Error('usage:
 const key = parseEnv(readFileSync(secretsFile, 'utf8'), secretsFile).values['MM_API_KEY'];
 if (key === undefined) throw new Error(`${secretsFile} has no MM_API_KEY`);
 
-const venue = await startVenue(key);
-writeFileSync(join(worldDir, 'venue.url.new'), `${venue.url}\n`);
-renameSync(join(worldDir, 'venue.url.new'), join(worldDir, 'venue.url'));
+void startVenue(key).then((venue) => {
+  writeFileSync(join(worldDir, 'venue.url.new'), `${venue.url}\n`);
+  renameSync(join(worldDir, 'venue.url.new'), join(worldDir, 'venue.url'));
+});
 
 if (keep !== '--keep') process.stdin.resume().on('end', () => process.exit(0));

@@ -1,0 +1,112 @@
+/**
+ * Builds dist/: the command line as one small script, the rest as modules that each command loads as it needs them, and the
+ * demo's two programs. The libraries are bundled: to find and read them one by one in node_modules takes longer than most
+ * commands. They stay dependencies, because the source uses them; ccxt stays outside, because it is the user's to install.
+ */
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build, transform } from 'esbuild';
+
+const ROOT = import.meta.dirname;
+const DIST = join(ROOT, 'dist');
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+const common = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  charset: 'utf8',
+  external: ['ccxt'],
+  metafile: true,
+  legalComments: 'inline',
+  logLevel: 'warning',
+};
+
+rmSync(DIST, { recursive: true, force: true });
+const modules = await build({
+  ...common,
+  entryPoints: {
+    main: 'src/shell/main.ts',
+    program: 'src/shell/program.ts',
+    validators: 'src/core/spec/validators.ts',
+  },
+  format: 'esm',
+  splitting: true,
+  outdir: 'dist/lib',
+  // Libraries that are no modules ask for node's own by name.
+  banner: { js: "import { createRequire as _create } from 'node:module'; const require = _create(import.meta.url);" },
+  plugins: [writtenValidators(await validatorCode())],
+});
+const { helpTexts } = await import(pathToFileURL(join(DIST, 'lib', 'program.js')).href);
+const scripts = await build({
+  ...common,
+  entryPoints: ['src/shell/cli.ts', 'src/shell/demo/bot.ts', 'src/shell/demo/venue-main.ts'],
+  format: 'cjs',
+  outbase: 'src',
+  outdir: 'dist',
+  define: { MMFLEET_VERSION: JSON.stringify(version), MMFLEET_HELP: JSON.stringify(helpTexts(version)) },
+  plugins: [builtMain()],
+});
+writeFileSync(join(DIST, 'shell', 'package.json'), '{ "type": "commonjs" }\n');
+chmodSync(join(DIST, 'shell', 'cli.js'), 0o755);
+writeFileSync(join(DIST, 'LICENSES.txt'), licences([modules, scripts]));
+
+/** What ajv would compile at each start, as code: one function a schema. */
+async function validatorCode() {
+  const compiled = await build({
+    ...common,
+    entryPoints: ['src/core/spec/compiler.ts'],
+    format: 'cjs',
+    packages: 'external',
+    write: false,
+  });
+  const module = { exports: {} };
+  const require = createRequire(join(ROOT, 'build.mjs'));
+  new Function('module', 'exports', 'require', compiled.outputFiles[0].text)(module, module.exports, require);
+  const { default: standalone } = require('ajv/dist/standalone');
+  const names = ['fleet', 'instance', 'holds'];
+  const code = standalone(
+    module.exports.schemaCompiler(),
+    Object.fromEntries(names.map((n) => [n, `${n}.schema.json`])),
+  );
+  return (await transform(code, { minify: true })).code;
+}
+
+/** Puts that code in the place of the module that compiles it; it is run when the first schema is asked for. */
+function writtenValidators(code) {
+  return {
+    name: 'written-validators',
+    setup({ onLoad, onResolve }) {
+      const contents = "export const validatorOf = (name) => require('mmfleet-validators')[name];";
+      onLoad({ filter: /src\/core\/spec\/validators\.ts$/ }, () => ({ contents }));
+      onResolve({ filter: /^mmfleet-validators$/ }, ({ path }) => ({ path, namespace: 'written' }));
+      onLoad({ filter: /.*/, namespace: 'written' }, () => ({ contents: code, resolveDir: ROOT }));
+    },
+  };
+}
+
+/** The script loads the modules as they are built. */
+function builtMain() {
+  const path = '../lib/main.js';
+  return {
+    name: 'built-main',
+    setup: ({ onResolve }) => onResolve({ filter: /^\.\/main\.ts$/ }, () => ({ path, external: true })),
+  };
+}
+
+/** The licences of the bundled libraries: they ask for their text beside each copy. */
+function licences(results) {
+  const inputs = results.flatMap(({ metafile }) => Object.keys(metafile.inputs));
+  const folders = new Set(inputs.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0] ?? []));
+  return [...folders]
+    .sort()
+    .map((folder) => {
+      const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      const file = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each));
+      const text = file === undefined ? '' : readFileSync(join(folder, file), 'utf8').trim();
+      return `${name} ${version} (${license})\n\n${text}\n`;
+    })
+    .join(`\n${'-'.repeat(80)}\n\n`);
+}
