@@ -3,8 +3,8 @@ import { Decimal } from '../core/decimal.ts';
 import type { Clock, CloseResult } from '../core/ports.ts';
 import { type Known, known, unknown } from '../core/problem.ts';
 import { type Outcome, reasonOf } from './ccxt-client.ts';
-import type { ExtendedExchange } from './ccxt-extended.ts';
 import { type Account, dataOf, type OwnOrder, readOwnOrder, rowsOf } from './ccxt-extended-rows.ts';
+import type { ExtendedExchange } from './ccxt-module.ts';
 
 export type ClosingOrder = {
   market: string;

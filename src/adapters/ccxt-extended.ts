@@ -18,7 +18,7 @@ import {
   readTakerFee,
   rowsOf,
 } from './ccxt-extended-rows.ts';
-import type { CcxtExchange, CcxtExchangeClass } from './ccxt-module.ts';
+import type { CcxtExchangeClass, ExtendedExchange } from './ccxt-module.ts';
 
 export type ExtendedOptions = {
   market: string;
@@ -33,32 +33,6 @@ export type ExtendedOptions = {
   rateLimitMs?: number;
   clock: Clock;
 };
-
-/** The raw endpoints and helpers of ccxt's class that are used. */
-export type ExtendedExchange = CcxtExchange &
-  Record<
-    | 'v1PrivateGetUserAccountInfo'
-    | 'v1PrivateGetUserPositions'
-    | 'v1PrivateGetUserOrders'
-    | 'v1PrivateGetUserOrdersExternalExternalId'
-    | 'v1PrivateGetUserFees'
-    | 'v1PrivatePostUserOrder'
-    | 'v1PrivatePostUserOrderMassCancel'
-    | 'v1PublicGetInfoMarkets'
-    | 'v1PublicGetInfoMarketsMarketOrderbook',
-    (params: Record<string, unknown>) => Promise<unknown>
-  > & {
-    parseMarket(row: unknown): unknown;
-    setMarkets(markets: unknown[]): unknown;
-    createExtendedOrderRequest(
-      symbol: string,
-      type: string,
-      side: string,
-      amount: string,
-      price: string,
-      params: Record<string, unknown>,
-    ): Promise<{ request: Record<string, unknown> }>;
-  };
 
 /** What orders and reads need once: the right account, on a market that exists; its fee where it can be read. */
 export type Ready = { account: Account; takerFee: string | null };

@@ -17,6 +17,32 @@ export type CcxtExchange = {
 };
 export type CcxtExchangeClass = new (config: Record<string, unknown>) => CcxtExchange;
 
+/** The raw endpoints and helpers of ccxt's Extended class that are used. */
+export type ExtendedExchange = CcxtExchange &
+  Record<
+    | 'v1PrivateGetUserAccountInfo'
+    | 'v1PrivateGetUserPositions'
+    | 'v1PrivateGetUserOrders'
+    | 'v1PrivateGetUserOrdersExternalExternalId'
+    | 'v1PrivateGetUserFees'
+    | 'v1PrivatePostUserOrder'
+    | 'v1PrivatePostUserOrderMassCancel'
+    | 'v1PublicGetInfoMarkets'
+    | 'v1PublicGetInfoMarketsMarketOrderbook',
+    (params: Record<string, unknown>) => Promise<unknown>
+  > & {
+    parseMarket(row: unknown): unknown;
+    setMarkets(markets: unknown[]): unknown;
+    createExtendedOrderRequest(
+      symbol: string,
+      type: string,
+      side: string,
+      amount: string,
+      price: string,
+      params: Record<string, unknown>,
+    ): Promise<{ request: Record<string, unknown> }>;
+  };
+
 /** The class of `exchange` (a ccxt id); a Problem when ccxt is not installed or does not know it. No network. */
 export async function loadExchangeClass(exchange: string): Promise<Result<CcxtExchangeClass>> {
   let library: string;

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LISTINGS, type MarketName } from '../../src/shell/demo/listings.ts';
-import { type Bot, type Money, startBot, stepBot, stopBot } from '../../src/shell/demo/model/bot.ts';
+import { startBot, stepBot, stopBot } from '../../src/shell/demo/model/bot.ts';
 import { offsetOf, skewOf } from '../../src/shell/demo/model/quoting.ts';
 import { baseEnv, MARKETS, type Phase, type Scenario } from '../../src/shell/demo/model/scenarios.ts';
 import { settingsOf } from '../../src/shell/demo/model/settings.ts';
+import type { Bot, Money } from '../../src/shell/demo/model/state.ts';
 import {
   equity,
   type Happening,

@@ -2,21 +2,14 @@ import { openHistory, readHistory, readSignatures, readTexts } from '../../adapt
 import { auditHistory, isEnvPath } from '../../core/audit/audit.ts';
 import { blobsToRead } from '../../core/audit/records.ts';
 import { signatureViolations } from '../../core/audit/signatures.ts';
-import type { AuditReport, Violation } from '../../core/audit/types.ts';
+import type { Violation } from '../../core/audit/types.ts';
 import { fail as failed, ok, type Problem, type Result } from '../../core/problem.ts';
 import { isSpecPath } from '../../core/spec/parse.ts';
 import { EXIT } from '../exit.ts';
 import { painter } from '../io.ts';
-import { auditText } from '../render/audit.ts';
+import { type Audited, auditText } from '../render/audit.ts';
 import { fail, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
-
-/** How the signatures stand; `unknown`: good in themselves, by keys that no file of signers names. */
-export type SignatureState =
-  | { configured: false }
-  | { configured: true; checked: number; signers: 'known' | 'unknown' };
-
-export type Audited = AuditReport & { signatures: SignatureState };
 
 /** `audit verify [I...]`: the whole history against its own rules, from git alone. Exit 8 on any violation. */
 export async function runAudit(words: string[], options: CommonOptions): Promise<number> {

@@ -1,7 +1,8 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import { type DemoView, runDemo } from '../demo/demo.ts';
+import { runDemo } from '../demo/demo.ts';
+import type { DemoView } from '../demo/screen.ts';
 import type { Io } from '../io.ts';
 import { painter } from '../io.ts';
 import { openOps } from '../ops.ts';

@@ -2,10 +2,9 @@ import { resolve } from 'node:path';
 import { resolveCommit } from '../../adapters/git.ts';
 import { readLog } from '../../adapters/git-log.ts';
 import { fail as failed, ok, type Problem, type Result } from '../../core/problem.ts';
-import { type Agreement, agreementOf, type PastDecision, readPastDecision } from '../../core/replay/past.ts';
+import { agreementOf, type PastDecision, readPastDecision } from '../../core/replay/past.ts';
 import { trailer } from '../../core/trail/trailers.ts';
 import type { TrailEntry } from '../../core/trail/types.ts';
-import type { Decided } from '../../core/tuning/decide.ts';
 import { decide } from '../../core/tuning/decide.ts';
 import { rebuildMemory } from '../../core/tuning/memory.ts';
 import { type Desired, type DesiredInstance, valuesOf } from '../desired.ts';
@@ -13,15 +12,10 @@ import { EXIT } from '../exit.ts';
 import { painter } from '../io.ts';
 import { foldAsItStood } from '../journal-past.ts';
 import { type Ops, openOps } from '../ops.ts';
-import { pastText } from '../render/why-at.ts';
+import { pastText, type Recall } from '../render/why-at.ts';
 import { concerns } from '../views.ts';
 import { fail, printJson, select, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
-
-/** What the journal still says about a past decision. */
-export type Recall =
-  | { state: 'unavailable'; reason: string }
-  | { state: 'ok'; source: string; decided: Decided; agreement: Agreement };
 
 /**
  * `why NAME --at COMMIT`: a past decision from its commit's trailers, and where the journal it names is still there, the whole

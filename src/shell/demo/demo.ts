@@ -3,17 +3,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import type { StatusItem } from '../../core/plan/status.ts';
 import type { Io } from '../io.ts';
 import { endLeftovers } from './leftovers.ts';
 import { makeScratch, removeScratch, type Scratch, writeWorld } from './scratch.ts';
-import { createScreen } from './screen.ts';
+import { createScreen, type DemoView } from './screen.ts';
 import { isStoryName, STORIES, type StoryName, type World } from './story.ts';
 
 export type DemoOptions = { keep: boolean; scenario: string /** Wall seconds at most. */; seconds?: number };
-
-/** What the loop shows after a pass. */
-export type DemoView = { table: string; items: StatusItem[] };
 
 /** The product itself; the demo has no way of its own to start, stop or tune. */
 export type DemoDeps = {

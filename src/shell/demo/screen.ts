@@ -1,7 +1,10 @@
 /** What the demo shows while it runs: on a terminal one picture that is redrawn, else lines as things happen. */
+import type { StatusItem } from '../../core/plan/status.ts';
 import type { Io } from '../io.ts';
-import type { DemoView } from './demo.ts';
 import { marketSecond, moodOf, type World } from './story.ts';
+
+/** What the loop shows after a pass. */
+export type DemoView = { table: string; items: StatusItem[] };
 
 export type Screen = { show(view: DemoView): void; event(text: string): void; close(): void };
 

@@ -1,8 +1,9 @@
 /** One listed market of the model with our bot in it, one second a step: what happens, in ticks and lots. */
 import type { Listing } from './listings.ts';
-import { type Bot, cancelAll, type Happened, type Money, type Quote, startBot, stepBot, usd } from './model/bot.ts';
+import { cancelAll, startBot, stepBot, usd } from './model/bot.ts';
 import { type MarketState, newMarket, type Second, stepMarket } from './model/market.ts';
 import type { Scenario } from './model/scenarios.ts';
+import type { Bot, Happened, Money, Quote } from './model/state.ts';
 
 export type Side = 'buy' | 'sell';
 /** `placedAt` in seconds since the market began. */

@@ -1,10 +1,16 @@
 /** What `audit verify` prints: the verdict table, what people made by hand, every violation, one line at the end. */
-import type { AuditedIter, Violation } from '../../core/audit/types.ts';
+import type { AuditedIter, AuditReport, Violation } from '../../core/audit/types.ts';
 import { effectText } from '../../core/trail/message.ts';
 import { iterName, iterText } from '../../core/trail/text.ts';
-import type { Audited } from '../commands/audit.ts';
 import type { Paint } from '../io.ts';
 import { table } from './table.ts';
+
+/** How the signatures stand; `unknown`: good in themselves, by keys that no file of signers names. */
+export type SignatureState =
+  | { configured: false }
+  | { configured: true; checked: number; signers: 'known' | 'unknown' };
+
+export type Audited = AuditReport & { signatures: SignatureState };
 
 /** Lines without a final line end. */
 export function auditText(audited: Audited, paint: Paint): string {

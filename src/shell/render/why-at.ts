@@ -1,9 +1,14 @@
-import type { PastDecision } from '../../core/replay/past.ts';
+import type { Agreement, PastDecision } from '../../core/replay/past.ts';
 import { changeText, iterName } from '../../core/trail/text.ts';
 import { utcText } from '../../core/trail/utc.ts';
-import type { Recall } from '../commands/why-at.ts';
+import type { Decided } from '../../core/tuning/decide.ts';
 import type { Paint } from '../io.ts';
 import { whyTable } from './why.ts';
+
+/** What the journal still says about a past decision. */
+export type Recall =
+  | { state: 'unavailable'; reason: string }
+  | { state: 'ok'; source: string; decided: Decided; agreement: Agreement };
 
 /** A past decision in its commit's words, then the table of rules as it stood, and whether the two agree. */
 export function pastText(name: string, past: PastDecision, recall: Recall, paint: Paint): string {

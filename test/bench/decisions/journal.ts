@@ -1,7 +1,8 @@
 /** The model bot's journal as the reader would give it: events without the text in between. */
 import type { JournalEvent } from '../../../src/core/journal/types.ts';
-import { type Bot, type Happened, type Sink, usd } from '../../../src/shell/demo/model/bot.ts';
+import { usd } from '../../../src/shell/demo/model/bot.ts';
 import type { Second } from '../../../src/shell/demo/model/market.ts';
+import type { Bot, Happened, Sink } from '../../../src/shell/demo/model/state.ts';
 
 /** One run's journal; `null` where nobody reads it. */
 export type RunJournal = {

@@ -1,6 +1,7 @@
-import { type Bot, type Money, startBot, stepBot, stopBot } from '../../../src/shell/demo/model/bot.ts';
+import { startBot, stepBot, stopBot } from '../../../src/shell/demo/model/bot.ts';
 import { newMarket, stepMarket } from '../../../src/shell/demo/model/market.ts';
 import { baseEnv, type Market, type Scenario } from '../../../src/shell/demo/model/scenarios.ts';
+import type { Bot, Money } from '../../../src/shell/demo/model/state.ts';
 import { type Action, type EngineName, newEngine, type Policy } from './engines.ts';
 import { type RunJournal, runJournal } from './journal.ts';
 

@@ -1,7 +1,7 @@
 /** Where the model bot wants its quotes, and when it leaves them where they are. Prices are bps from the start price. */
-import type { Bot, Slot } from './bot.ts';
 import type { Second } from './market.ts';
 import type { Settings } from './settings.ts';
+import type { Bot, Slot } from './state.ts';
 
 /** What the bot has made of the book at one look. */
 export type View = {
