@@ -4,7 +4,7 @@ import { fail, type Known, known, ok, type Result, unknown } from '../core/probl
 import type { CommandRuntime } from '../core/spec/types.ts';
 import { checkCommand, childEnvironment, materialise, removeMaterialised, scrubbedEnvironment } from './launch.ts';
 import type { ProcessRuntimePort } from './process.ts';
-import { liveProcess, startedAtMs } from './process-table.ts';
+import { bootedAtMs, liveProcess, startedAtMs } from './process-table.ts';
 import { fillArguments, oneObject, runCommand } from './run-command.ts';
 
 type Options = {
@@ -26,8 +26,9 @@ export function createCommandRuntime(options: Options): ProcessRuntimePort {
     signal: (_copy, signal) => stop(options, signal),
     gone: async (copy) => {
       // The command may call a bot stopped whose process still ends: the process table has a say where it knows it.
-      if (copy.startTicks !== '' && liveProcess(copy.pid)?.startTicks === copy.startTicks)
-        return known(false, options.clock.nowMs());
+      const lives = copy.startTicks === '' ? null : rowOf(copy.pid);
+      if (lives === 'unreadable') return unknown('process table not readable');
+      if (lives !== null && lives.startTicks === copy.startTicks) return known(false, options.clock.nowMs());
       const copies = await status(options);
       return copies.known ? { ...copies, value: copies.value.length === 0 } : copies;
     },
@@ -50,17 +51,26 @@ async function status(options: Options): Promise<Known<ProcessCopy[]>> {
   if (!Number.isSafeInteger(pid) || typeof iter !== 'string' || typeof digest !== 'string') {
     return unknown('status command: pid, iter or digest is malformed');
   }
-  const row = (pid as number) > 0 ? liveProcess(pid as number) : null;
+  const row = (pid as number) > 0 ? rowOf(pid as number) : null;
+  if (row === 'unreadable') return unknown('process table not readable');
   const copy: ProcessCopy = {
     pid: pid as number,
     startTicks: row?.startTicks ?? '',
-    startedAtMs: row === null ? nowMs : startedAtMs(row.startTicks, nowMs),
+    startedAtMs: row === null ? nowMs : startedAtMs(row.startTicks, bootedAtMs(nowMs)),
     instance: options.instance,
     iter: /^\d+$/.test(iter) ? Number(iter) : null,
     revision: '',
     digest,
   };
   return known([copy], nowMs);
+}
+
+function rowOf(pid: number): ReturnType<typeof liveProcess> | 'unreadable' {
+  try {
+    return liveProcess(pid);
+  } catch {
+    return 'unreadable';
+  }
 }
 
 async function start(options: Options, order: StartOrder): Promise<Result<ProcessCopy>> {

@@ -1,4 +1,4 @@
-/** The Linux process table as values. Reading only. */
+/** The Linux process table as values, every process read anew. Reading only; `process-sweep.ts` is the fast path. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
@@ -15,7 +15,8 @@ export type ProcessRow = {
 /** Clock ticks a second in /proc: fixed at 100 by the kernel's user interface on every platform node runs on. */
 const TICKS_PER_SECOND = 100;
 const KERNEL_THREAD = 0x00200000;
-const EMPTY_ENVIRON_READS = 5;
+/** Looks at an environment that is empty, a turn of the loop apart, before it is believed. */
+export const EMPTY_ENVIRON_READS = 20;
 
 /** Every live process; zombies and kernel threads are left out. Throws when /proc itself cannot be read. */
 export function liveProcesses(): ProcessRow[] {
@@ -28,30 +29,46 @@ export function liveProcesses(): ProcessRow[] {
   return rows;
 }
 
-/** One live process; null when it is gone, a zombie or a kernel thread. */
+/** One live process; null when it is gone, a zombie or a kernel thread. Throws when the table cannot be read. */
 export function liveProcess(pid: number): ProcessRow | null {
-  let text: string;
-  try {
-    text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch {
-    return null;
-  }
-  // The command name in brackets may itself hold blanks and brackets: fields count from the last bracket.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const state = fields[0] ?? 'X';
-  if (state === 'Z' || state === 'X' || (Number(fields[6]) & KERNEL_THREAD) !== 0) return null;
+  const text = readOf(pid, 'stat');
+  if (text === null) return null;
+  const fields = fieldsOf(text);
+  if (areOver(fields)) return null;
   return { pid, group: Number(fields[2]), session: Number(fields[3]), startTicks: fields[19] ?? '' };
+}
+
+/** Whether a stat line is that of a zombie, or of a kernel thread, which never was a program. */
+export function isOver(stat: string): boolean {
+  return areOver(fieldsOf(stat));
+}
+
+/** The command name in brackets may itself hold blanks and brackets: fields count from the last bracket. */
+function fieldsOf(stat: string): string[] {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+function areOver(fields: string[]): boolean {
+  const state = fields[0] ?? 'X';
+  return state === 'Z' || state === 'X' || (Number(fields[6]) & KERNEL_THREAD) !== 0;
+}
+
+/** null: the process is gone, or it is somebody else's file. Any other failure (no descriptor left, say) is no answer. */
+function readOf(pid: number, file: 'stat' | 'environ'): string | null {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(code)) return null;
+    throw error;
+  }
 }
 
 /** The environment a process was started with; null when it is gone or belongs to somebody else. */
 export async function environOf(row: ProcessRow): Promise<Record<string, string> | null> {
   for (let read = 0; read < EMPTY_ENVIRON_READS; read += 1) {
-    let text: string;
-    try {
-      text = readFileSync(`/proc/${row.pid}/environ`, 'utf8');
-    } catch {
-      return null;
-    }
+    const text = readOf(row.pid, 'environ');
+    if (text === null) return null;
     if (text !== '') {
       // The pid may have been given to another process between the two reads.
       return liveProcess(row.pid)?.startTicks === row.startTicks ? parseEnviron(text) : null;
@@ -62,13 +79,18 @@ export async function environOf(row: ProcessRow): Promise<Record<string, string>
   return null;
 }
 
-/** Wall time of a process's start in ms. */
-export function startedAtMs(startTicks: string, nowMs: number): number {
-  const uptimeS = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
-  return Math.round(nowMs - uptimeS * 1000 + (Number(startTicks) * 1000) / TICKS_PER_SECOND);
+/** Wall time of a process's start in ms; `bootMs` is the machine's. */
+export function startedAtMs(startTicks: string, bootMs: number): number {
+  return Math.round(bootMs + (Number(startTicks) * 1000) / TICKS_PER_SECOND);
 }
 
-function parseEnviron(text: string): Record<string, string> {
+/** Wall time at which the machine was started, ms. */
+export function bootedAtMs(nowMs: number): number {
+  return nowMs - Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000;
+}
+
+/** `NAME=value` entries, a zero byte apart; the first of a name counts. */
+export function parseEnviron(text: string): Record<string, string> {
   const env: Record<string, string> = {};
   for (const entry of text.split('\0')) {
     const at = entry.indexOf('=');

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import type { Clock, ProcessCopy, RuntimePort, StartOrder } from '../core/ports.ts';
 import { fail, type Known, known, ok, type Result, unknown } from '../core/problem.ts';
 import { checkCommand, childEnvironment, materialise, removeMaterialised, safeName } from './launch.ts';
-import { environOf, liveProcess, liveProcesses, type ProcessRow, startedAtMs } from './process-table.ts';
+import { type Marked, ProcessSweep } from './process-sweep.ts';
+import { bootedAtMs, liveProcess, liveProcesses, startedAtMs } from './process-table.ts';
 
 /** A RuntimePort that also removes what a start left in the state folder. */
 export type ProcessRuntimePort = RuntimePort & {
@@ -26,13 +27,17 @@ type Options = {
 /** Marks every process of one start, so that a daemonised child is told from a second copy. */
 const START_ID = 'MMFLEET_START';
 
-type Carrier = { row: ProcessRow; env: Record<string, string> };
+/** There is one process table; every runtime of this process looks at it through the same descriptors. */
+const table = new ProcessSweep();
 
 /** Runs bots as detached session leaders and finds them again through their markers. */
 export function createProcessRuntime(options: Options): ProcessRuntimePort {
   return {
-    list: () => readTable(options.clock, async () => copiesOf(await carriers(options.fleetId), options.clock.nowMs())),
-    start: (order) => start(order, options),
+    list: () =>
+      readTable(options.clock, async () =>
+        copiesOf(await carriers(options.fleetId), bootedAtMs(options.clock.nowMs())),
+      ),
+    start: (order) => inTurn(() => start(order, options)),
     signal: async (copy, signal) => sendSignal(copy, signal),
     gone: (copy) => readTable(options.clock, () => isGone(copy, options.fleetId)),
     cleanup: (instance) => removeMaterialised(options.stateDir, instance),
@@ -48,42 +53,40 @@ async function readTable<T>(clock: Clock, read: () => Promise<T>): Promise<Known
   }
 }
 
-async function carriers(fleetId: string): Promise<Carrier[]> {
-  const found: Carrier[] = [];
-  for (const row of liveProcesses()) {
-    const env = await environOf(row);
-    if (env?.['MMFLEET_FLEET'] === fleetId && env['MMFLEET_INSTANCE'] !== undefined) found.push({ row, env });
-  }
-  return found;
+async function carriers(fleetId: string): Promise<Marked[]> {
+  const all = await table.marked();
+  return all.filter(({ env }) => env['MMFLEET_FLEET'] === fleetId && env['MMFLEET_INSTANCE'] !== undefined);
 }
 
 /**
  * One copy per start. Its oldest session leader stands for it; when that is dead and only descendants live,
  * the oldest of them does, as a remnant: nothing may be started while one is left.
  */
-function copiesOf(all: Carrier[], nowMs: number): ProcessCopy[] {
-  const starts = new Map<string, Carrier[]>();
+function copiesOf(all: Marked[], bootMs: number): ProcessCopy[] {
+  const starts = new Map<string, Marked[]>();
   for (const carrier of all) {
     const key = carrier.env[START_ID] ?? `session ${carrier.row.session}`;
-    starts.set(key, [...(starts.get(key) ?? []), carrier]);
+    const group = starts.get(key);
+    if (group === undefined) starts.set(key, [carrier]);
+    else group.push(carrier);
   }
   return [...starts.values()].map((group) => {
     const oldestFirst = group.toSorted(
       (a, b) => Number(a.row.startTicks) - Number(b.row.startTicks) || a.row.pid - b.row.pid,
     );
     const leader = oldestFirst.find(({ row }) => row.pid === row.session);
-    const copy = copyOf(leader ?? oldestFirst[0]!, nowMs);
+    const copy = copyOf(leader ?? oldestFirst[0]!, bootMs);
     return leader === undefined ? { ...copy, remnant: true } : copy;
   });
 }
 
-function copyOf({ row, env }: Carrier, nowMs: number): ProcessCopy {
+function copyOf({ row, env }: Marked, bootMs: number): ProcessCopy {
   const iter = env['MMFLEET_ITER'] ?? '';
   const startId = env[START_ID];
   return {
     pid: row.pid,
     startTicks: row.startTicks,
-    startedAtMs: startedAtMs(row.startTicks, nowMs),
+    startedAtMs: startedAtMs(row.startTicks, bootMs),
     instance: env['MMFLEET_INSTANCE'] ?? '',
     iter: /^\d+$/.test(iter) ? Number(iter) : null,
     revision: env['MMFLEET_REVISION'] ?? '',
@@ -117,7 +120,7 @@ async function start(order: StartOrder, { stateDir, clock, fleetId }: Options): 
       child.unref();
       const row = liveProcess(child.pid!);
       if (row === null) return startFailed(order, 'it ended at once', 'see its log: mmfleet logs NAME');
-      return ok(copyOf({ row, env }, clock.nowMs()));
+      return ok(copyOf({ row, env }, bootedAtMs(clock.nowMs())));
     } finally {
       await log.close();
     }
@@ -127,6 +130,25 @@ async function start(order: StartOrder, { stateDir, clock, fleetId }: Options): 
   }
 }
 
+/**
+ * A spawn blocks the loop for some milliseconds: however many starts are asked for together, only a few are under way, in
+ * the order of the calls, and so never more than that many fall into one turn.
+ */
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  while (underWay >= STARTS_UNDER_WAY) await new Promise<void>((go) => waiting.push(go));
+  underWay += 1;
+  try {
+    return await work();
+  } finally {
+    underWay -= 1;
+    waiting.shift()?.();
+  }
+}
+
+const STARTS_UNDER_WAY = 2;
+const waiting: (() => void)[] = [];
+let underWay = 0;
+
 function startFailed(order: StartOrder, why: string, hint: string): Result<never> {
   const message = `start ${order.instance}: ${order.command[0] ?? ''} did not start (${why})`;
   return fail({ code: 'runtime-start-failed', message, hint, retry: 'backoff', instance: order.instance });
@@ -135,7 +157,8 @@ function startFailed(order: StartOrder, why: string, hint: string): Result<never
 /** SIGKILL goes to the whole group, so that no child is left; every other signal to the one process. */
 function sendSignal(copy: ProcessCopy, signal: NodeJS.Signals): Result<void> {
   const about = { instance: copy.instance, retry: 'backoff' as const };
-  const row = liveProcess(copy.pid);
+  const row = rowOrError(copy.pid);
+  if (row instanceof Error) return signalFailed(copy, signal, row);
   if (row === null || row.startTicks !== copy.startTicks) {
     return fail({
       code: 'runtime-process-gone',
@@ -147,12 +170,21 @@ function sendSignal(copy: ProcessCopy, signal: NodeJS.Signals): Result<void> {
     process.kill(signal === 'SIGKILL' && row.group === row.pid ? -row.pid : row.pid, signal);
     return ok(undefined);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'error';
-    return fail({
-      code: 'runtime-signal-failed',
-      message: `${signal} to ${copy.instance}: pid ${copy.pid} (${code})`,
-      ...about,
-    });
+    return signalFailed(copy, signal, error as Error);
+  }
+}
+
+function signalFailed({ instance, pid }: ProcessCopy, signal: NodeJS.Signals, error: Error): Result<never> {
+  const message = `${signal} to ${instance}: pid ${pid} (${(error as NodeJS.ErrnoException).code ?? 'error'})`;
+  return fail({ code: 'runtime-signal-failed', message, instance, retry: 'backoff' });
+}
+
+/** An Error: the process table cannot be read, which is not the same as gone. */
+function rowOrError(pid: number): ReturnType<typeof liveProcess> | Error {
+  try {
+    return liveProcess(pid);
+  } catch (error) {
+    return error as Error;
   }
 }
 

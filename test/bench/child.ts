@@ -15,6 +15,7 @@ import { JournalCursor, JournalFolders } from '../../src/adapters/journal-cursor
 import { analyseTail, runAnalyse } from '../../src/shell/commands/analyse.ts';
 import { journalLines, type Layout, writeJournal } from '../support/journal-generator.ts';
 import { pushToConverged } from './converge.ts';
+import { observeProcesses } from './process-child.ts';
 
 const [name, ...args] = process.argv.slice(2) as [string, ...string[]];
 const io = {
@@ -55,6 +56,9 @@ switch (name) {
     break;
   case 'tick':
     process.stdout.write(JSON.stringify(tick(args[0]!, Number(args[1]))));
+    break;
+  case 'processes':
+    process.stdout.write(JSON.stringify(await observeProcesses(Number(args[0]), Number(args[1]))));
     break;
   default:
     throw new Error(`no program ${name}`);

@@ -5,6 +5,7 @@ import { coldStart } from './cold-start.ts';
 import { converging } from './fleet.ts';
 import { foreignLayouts, LARGE_MB, MEDIUM_MB, tailFirst, wholeFile } from './journals.ts';
 import { folder, PAIRS, rows } from './measure.ts';
+import { processes } from './processes.ts';
 import { ticks } from './ticks.ts';
 
 const GROUPS: Record<string, () => void> = {
@@ -14,6 +15,7 @@ const GROUPS: Record<string, () => void> = {
   },
   layouts: foreignLayouts,
   ticks,
+  processes,
   cold: coldStart,
   fleet: converging,
 };

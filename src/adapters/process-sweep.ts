@@ -1,0 +1,195 @@
+/** Every process that carries our markers, in one cheap sweep of the process table: the fast path beside `process-table.ts`. */
+import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { EMPTY_ENVIRON_READS, isOver, liveProcess, type ProcessRow, parseEnviron } from './process-table.ts';
+
+/** A live process with the `MMFLEET_*` variables it was started with. */
+export type Marked = { row: ProcessRow; env: Readonly<Record<string, string>> };
+
+type Seen = {
+  /**
+   * `image`: `fd` is its environ, which gives a byte for as long as this very program runs: nothing after its end or an exec.
+   * `idle`: `fd` is its stat; a zombie or a kernel thread when last read. `foreign`: somebody else's, no descriptor.
+   */
+  kind: 'image' | 'idle' | 'foreign';
+  fd: number;
+  /** null: it carries no marker of ours. */
+  marked: Marked | null;
+  sweep: number;
+};
+
+/** Descriptors kept at most, and never more than half of what this process may open: the rest is read anew in every sweep. */
+const KEPT_MOST = 8_192;
+const MARKER = Buffer.from('MMFLEET_FLEET=');
+const PREFIX = 'MMFLEET_';
+
+/** Remembers what each process carries for as long as the same program runs in it; nothing is believed beyond that. */
+export class ProcessSweep {
+  readonly #seen = new Map<number, Seen>();
+  readonly #byte = Buffer.alloc(1);
+  #buffer = Buffer.alloc(64 * 1024);
+  #kept = 0;
+  #most = Math.min(KEPT_MOST, Math.floor(descriptorLimit() / 2));
+  #sweep = 0;
+
+  /** The carriers, in no order. Throws when /proc, or a process that may be ours, cannot be read: unknown, never empty. */
+  async marked(): Promise<Marked[]> {
+    const found: Marked[] = [];
+    let again: number[] = [];
+    this.#sweep += 1;
+    for (const name of readdirSync('/proc')) {
+      const first = name.charCodeAt(0);
+      if (first < 0x31 || first > 0x39) continue;
+      const pid = Number(name);
+      const answer = this.#look(pid);
+      if (answer === 'again') again.push(pid);
+      else if (answer !== null) found.push(answer);
+    }
+    for (const [pid, seen] of this.#seen) if (seen.sweep !== this.#sweep) this.#forget(pid, seen);
+    // In the middle of an exec the environment is empty for a moment: look again before believing it.
+    for (let read = 1; again.length > 0 && read < EMPTY_ENVIRON_READS; read += 1) {
+      await nextTurn();
+      again = again.filter((pid) => {
+        const answer = this.#look(pid);
+        if (answer !== null && answer !== 'again') found.push(answer);
+        return answer === 'again';
+      });
+    }
+    return found;
+  }
+
+  /** Gives the descriptors back; the next sweep reads everything anew. */
+  close(): void {
+    for (const [pid, seen] of this.#seen) this.#forget(pid, seen);
+  }
+
+  #look(pid: number): Marked | null | 'again' {
+    const seen = this.#seen.get(pid);
+    if (seen === undefined) return this.#read(pid);
+    seen.sweep = this.#sweep;
+    if (this.#holds(pid, seen)) return seen.marked;
+    this.#forget(pid, seen);
+    return this.#read(pid);
+  }
+
+  /** Whether what was seen of a pid is still what stands there. */
+  #holds(pid: number, seen: Seen): boolean {
+    if (seen.kind === 'foreign') return !mayBeOurs(pid);
+    if (seen.kind === 'idle') return this.#stillIdle(seen.fd);
+    if (!this.#runs(seen.fd)) return false;
+    const row = seen.marked?.row;
+    // A leader of its own session and group can leave neither; any other process may move to another one.
+    if (row === undefined || (row.session === pid && row.group === pid)) return true;
+    const now = liveProcess(pid);
+    if (now?.startTicks !== row.startTicks) return false;
+    seen.marked = { row: now, env: seen.marked!.env };
+    return true;
+  }
+
+  #runs(environ: number): boolean {
+    try {
+      return readSync(environ, this.#byte, 0, 1, 0) === 1;
+    } catch {
+      return false;
+    }
+  }
+
+  #stillIdle(stat: number): boolean {
+    try {
+      const length = readSync(stat, this.#buffer, 0, this.#buffer.length, 0);
+      return isOver(this.#buffer.toString('latin1', 0, length));
+    } catch {
+      return false;
+    }
+  }
+
+  #read(pid: number): Marked | null | 'again' {
+    const opened = this.#open(`/proc/${pid}/environ`);
+    if (opened === 'foreign') this.#keep(pid, { kind: 'foreign', fd: -1, marked: null });
+    if (typeof opened === 'string') return null;
+    let kept = false;
+    try {
+      const bytes = this.#readAll(opened);
+      if (bytes.length === 0) return this.#withoutEnviron(pid);
+      const marked = bytes.includes(MARKER) ? markedOf(pid, bytes.toString('utf8')) : null;
+      // What stat said belongs to what environ said only if that program still runs.
+      if (marked === 'gone' || !this.#runs(opened)) return liveProcess(pid) === null ? null : 'again';
+      kept = this.#keep(pid, { kind: 'image', fd: opened, marked });
+      return marked;
+    } finally {
+      if (!kept) closeSync(opened);
+    }
+  }
+
+  /** A zombie and a kernel thread have no environment and stay as they are; anything else is in the middle of an exec. */
+  #withoutEnviron(pid: number): null | 'again' {
+    const stat = this.#open(`/proc/${pid}/stat`);
+    if (typeof stat === 'string') return null;
+    if (!this.#stillIdle(stat)) {
+      closeSync(stat);
+      return 'again';
+    }
+    if (!this.#keep(pid, { kind: 'idle', fd: stat, marked: null })) closeSync(stat);
+    return null;
+  }
+
+  #readAll(fd: number): Buffer {
+    let length = 0;
+    for (;;) {
+      const read = readSync(fd, this.#buffer, length, this.#buffer.length - length, length);
+      length += read;
+      if (read === 0) return this.#buffer.subarray(0, length);
+      if (length === this.#buffer.length) this.#buffer = Buffer.concat([this.#buffer, Buffer.alloc(length)]);
+    }
+  }
+
+  /** Out of descriptors is no answer: those that are kept go first, and then it is a failure. */
+  #open(path: string): number | 'gone' | 'foreign' {
+    for (;;) {
+      try {
+        return openSync(path, 'r');
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === 'ENOENT' || code === 'ESRCH') return 'gone';
+        if (code === 'EACCES' || code === 'EPERM') return 'foreign';
+        if ((code !== 'EMFILE' && code !== 'ENFILE') || this.#kept === 0) throw error;
+        this.#most = Math.floor(this.#kept / 2);
+        this.close();
+      }
+    }
+  }
+
+  #keep(pid: number, seen: Omit<Seen, 'sweep'>): boolean {
+    if (seen.fd !== -1 && this.#kept >= this.#most) return false;
+    if (seen.fd !== -1) this.#kept += 1;
+    this.#seen.set(pid, { ...seen, sweep: this.#sweep });
+    return true;
+  }
+
+  #forget(pid: number, seen: Seen): void {
+    this.#seen.delete(pid);
+    if (seen.fd === -1) return;
+    this.#kept -= 1;
+    closeSync(seen.fd);
+  }
+}
+
+function descriptorLimit(): number {
+  const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+  return soft === undefined ? KEPT_MOST : Number(soft);
+}
+
+/** The owner of what could not be opened is looked up anew: a process may become another user's, or ours. */
+function mayBeOurs(pid: number): boolean {
+  const owner = statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+  return owner !== undefined && owner === process.geteuid?.();
+}
+
+/** Only our markers are kept: everything else in an environment, secrets among it, is nobody's to remember. */
+function markedOf(pid: number, environ: string): Marked | null | 'gone' {
+  const all = parseEnviron(environ);
+  const own = Object.entries(all).filter(([key]) => key.startsWith(PREFIX));
+  if (all['MMFLEET_FLEET'] === undefined) return null;
+  const row = liveProcess(pid);
+  return row === null ? 'gone' : { row, env: Object.fromEntries(own) };
+}
