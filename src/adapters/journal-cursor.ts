@@ -165,24 +165,22 @@ export class JournalCursor {
     state.ino = stat.ino;
     if (stat.size === this.#size && !complete) return null;
     if (stat.size > state.offset) {
-      const read = this.#scan(state, stat.size - state.offset, complete, found, sink);
+      const read = this.#scan(state, complete, found, sink);
       if (read !== null) return read;
     }
     this.#size = stat.size;
     return null;
   }
 
-  #scan(state: CursorState, size: number, complete: boolean, found: Found, sink: CursorSink): string | null {
+  #scan(state: CursorState, complete: boolean, found: Found, sink: CursorSink): string | null {
     const lines: LineSink = {
       event: (event) => sink.event(event),
-      skip: () => {},
       bad: (line, reason) => {
         found.badLines += 1;
         if (found.firstBadLines.length < 20) found.firstBadLines.push({ file: state.piece, line, reason });
       },
     };
-    // Learning line patterns pays only for a long stretch; short ones go through the full parser.
-    const scanner = new LineScanner(lines, size > LONG_STRETCH_BYTES ? 'templates' : 'full', state.line + 1);
+    const scanner = new LineScanner(lines, 'quick', state.line + 1);
     const place: ReadPlace = { offset: state.offset, skipping: state.skipping };
     const read = withFile(state.piece, (fd) => {
       const end = scanDescriptor(fd, scanner, place);
@@ -200,8 +198,6 @@ export class JournalCursor {
 }
 
 type Found = { bytes: number; badLines: number; firstBadLines: BadLine[]; gaps: string[]; newRun?: boolean };
-
-const LONG_STRETCH_BYTES = 256 * 1024;
 
 function statOrNull(path: string) {
   try {

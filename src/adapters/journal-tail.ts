@@ -92,13 +92,20 @@ function scanFrom(paths: string[], { at, offset }: Place, sink: LineSink): Resul
 function countingSink(inner: LineSink) {
   const fillTs: number[] = [];
   let newest = Number.NEGATIVE_INFINITY;
+  const note = ({ type, ts }: { type: string; ts: number }) => {
+    if (type === 'fill') fillTs.push(ts);
+    if (ts > newest) newest = ts;
+  };
   const sink: LineSink = {
     event: (event, schema) => {
-      if (event.type === 'fill') fillTs.push(event.ts);
-      if (event.ts > newest) newest = event.ts;
+      note(event);
       inner.event(event, schema);
     },
-    skip: (lines, schema) => inner.skip(lines, schema),
+    quick: (line) => {
+      note(line);
+      if (inner.quick === undefined) inner.event(line.event(), line.schema);
+      else inner.quick(line);
+    },
     bad: (line, reason) => inner.bad(line, reason),
   };
   const olderThan = (seconds: number) => fillTs.filter((ts) => ts <= newest - seconds).length;

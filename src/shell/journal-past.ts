@@ -82,7 +82,7 @@ function folder({ spec, values }: Want, untilTs: number) {
     if (each.runId !== '' && run.startTs !== null && each.runId !== run.runId) run = fresh();
     observe(run, each);
   };
-  const scanner = new LineScanner({ event, skip: () => {}, bad: () => {} });
+  const scanner = new LineScanner({ event, bad: () => {} });
   return { scanner, run: () => run, reached: () => beyond || run.latest >= untilTs };
 }
 

@@ -257,7 +257,7 @@ function take(entry: Entry, spec: Instance, cap: number | null, event: JournalEv
 
 function foldRun(paths: string[], spec: Instance, cap: number | null): RunState {
   const run = newRunState({ health: spec.health, maxPositionBase: cap });
-  const scanner = new LineScanner({ event: (event) => observe(run, event), skip: () => {}, bad: () => {} });
+  const scanner = new LineScanner({ event: (event) => observe(run, event), bad: () => {} });
   for (const path of paths) {
     scanner.startFile();
     scanFile(path, scanner);

@@ -48,7 +48,6 @@ export function replayMarket(
     event: (event) => {
       for (const replay of replays) replayEvent(replay, event);
     },
-    skip: () => {},
     bad: (line, reason) => {
       bad.lines += 1;
       if (bad.first.length < BAD_LINES_SHOWN) bad.first.push({ file: bad.file, line, reason });

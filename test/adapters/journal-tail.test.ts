@@ -26,7 +26,6 @@ const fillsOf = (fills: number, horizonS: number) => {
     return {
       got,
       event: (event) => void (event.type === 'fill' && got.push(event)),
-      skip: () => {},
       bad: (line, reason) => expect.fail(`bad line ${line}: ${reason}`),
     };
   });

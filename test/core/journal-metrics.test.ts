@@ -92,7 +92,7 @@ test('markouts in a small window of disorder equal those over all points sorted 
   }
   const [book, series] = [new MarkoutBook(), new PointSeries()];
   for (const point of points) {
-    book.add(point);
+    book.add(point.ts, point.sign, point.price);
     series.add(point);
   }
   expect(book.late).toBe(0);
@@ -110,18 +110,18 @@ test('markouts in a small window of disorder equal those over all points sorted 
 
 test('a fill without a mid in time is missed, one at the end is pending; a clock that jumps back asks for sorting', () => {
   const book = new MarkoutBook();
-  book.add({ ts: 0, sign: 1, price: 100 });
-  book.add({ ts: 61, sign: 0, price: 101 });
+  book.add(0, 1, 100);
+  book.add(61, 0, 101);
   const { '1s': one, '5s': five, '2m': two } = book.finish();
   expect(one).toEqual({ mean: 100, n: 1, pending: 0, missed: 0 });
   expect(five.n).toBe(1);
   expect(two).toEqual({ mean: null, n: 0, pending: 1, missed: 0 });
   const late = new MarkoutBook();
-  for (const ts of [100, 200, 99]) late.add({ ts, sign: 0, price: 1 });
+  for (const ts of [100, 200, 99]) late.add(ts, 0, 1);
   expect(late.late).toBe(1);
   const missed = new MarkoutBook();
-  missed.add({ ts: 0, sign: -1, price: 100 });
-  missed.add({ ts: 61.5, sign: 0, price: 101 });
+  missed.add(0, -1, 100);
+  missed.add(61.5, 0, 101);
   expect(missed.finish()['1s']).toEqual({ mean: null, n: 0, pending: 0, missed: 1 });
 });
 

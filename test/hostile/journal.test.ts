@@ -41,7 +41,6 @@ function readAll(bytes: Buffer) {
       observe(run, event);
       analysis.add(event, schema);
     },
-    skip: (lines, schema) => analysis.skip(lines, schema),
     bad: (line, reason) => {
       bad.push(reason);
       analysis.bad({ file: 'j', line, reason });

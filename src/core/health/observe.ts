@@ -21,7 +21,7 @@ const FILLS_KEPT_MIN = 500;
  */
 export function observe(run: RunState, event: JournalEvent): void {
   if (!Number.isFinite(event.ts)) return;
-  // Lines that tell nothing are passed over by the reader, all but the last of a block: a decision must not hang on which.
+  // A decision must not hang on lines that tell nothing: of them a bot may write any number, or none.
   if (event.type === 'other' && event.mid === null && event.position === null) return;
   if (run.startTs === null) begin(run, event);
   else if (event.runId !== run.runId && event.runId !== '') return;

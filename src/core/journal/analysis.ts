@@ -1,9 +1,11 @@
 import { Decimal, plain } from '../decimal.ts';
+import { ExactSum } from './exact-sum.ts';
 import { realizedPnl } from './fifo.ts';
+import type { LineReader } from './line-reader.ts';
 import { MarkoutBook, type MarkoutSummary, type PointSeries } from './markout-book.ts';
 import type { JournalCounts, JournalItem, JournalMetrics, JournalRun, MarkoutMetric, Metric } from './report.ts';
 import { Mean, Ring } from './statistics.ts';
-import type { BadLine, FillEvent, HeartbeatEvent, JournalEvent } from './types.ts';
+import type { BadLine, FillEvent, JournalEvent } from './types.ts';
 
 /** `lastFills`: fills of the realised PnL; `assumedFeeBps`: of notional, 0 for none. */
 export type AnalysisOptions = { lastFills: number; assumedFeeBps: number };
@@ -59,15 +61,16 @@ export class JournalAnalysis {
   #startTs: number | null = null;
   #endTs: number | null = null;
   #lastMid: number | null = null;
-  #bought = new Decimal(0);
-  #sold = new Decimal(0);
-  #net = new Decimal(0);
-  #fees = new Decimal(0);
-  #notional = new Decimal(0);
-  #takerNotional = new Decimal(0);
+  /** Sold less bought notional. */
+  readonly #cashflow = new ExactSum();
+  readonly #net = new ExactSum();
+  readonly #fees = new ExactSum();
+  readonly #notional = new ExactSum();
+  readonly #takerNotional = new ExactSum();
   #heartbeat: { runId: string; ts: number } | undefined;
   readonly #gaps: JournalItem['heartbeatGaps'] = { count: 0, longestS: null, first: [] };
   #tradeIds = new Set<string>();
+  #oldestIds = this.#tradeIds.values();
 
   constructor(options: AnalysisOptions) {
     this.#options = options;
@@ -81,32 +84,22 @@ export class JournalAnalysis {
 
   /** One good line; `schema` as the parser gives it. */
   add(event: JournalEvent, schema: string): void {
-    this.skip(1, schema);
-    this.#endTs = event.ts;
-    this.#startTs ??= event.ts;
-    const run = this.#runOf(event);
-    run.endTs = event.ts;
+    const run = this.#begin(event.ts, event.runId, schema);
     this.#addByType(event, run);
-    if (event.position !== null) {
-      this.#position = event.position;
-      this.#positions += 1;
-    }
-    if (event.mid !== null) {
-      this.#lastMid = event.mid;
-      this.#book.add({ ts: event.ts, sign: 0, price: event.mid });
-    }
+    this.#end(event.ts, event.position, event.mid);
   }
 
-  /** Good lines of types that no number depends on, already checked, between the last event and the next. */
-  skip(lines: number, schema: string): void {
-    this.#counts.lines += lines;
-    this.#counts.events += lines;
-    if (this.#run !== undefined) this.#run.events += lines;
-    if (schema === '2') return;
-    const key = schema === '' ? 'missing' : schema;
-    // A hostile file must not grow the table without end.
-    const known = this.#schemas.has(key) || this.#schemas.size < 32 ? key : 'other';
-    this.#schemas.set(known, (this.#schemas.get(known) ?? 0) + lines);
+  /** The same of a line that was read quickly: only a fill is made into an event. */
+  addQuick(line: LineReader): void {
+    const { type, ts } = line;
+    if (type === 'fill') {
+      this.add(line.event(), line.schema);
+      return;
+    }
+    const run = this.#begin(ts, line.runId, line.schema);
+    if (type === 'heartbeat') this.#addHeartbeat(run.runId, ts);
+    else if (type !== 'other') this.#countOrder(type, type === 'rejection' && line.postOnly);
+    this.#end(ts, line.position, line.mid);
   }
 
   bad(line: BadLine): void {
@@ -135,29 +128,61 @@ export class JournalAnalysis {
     };
   }
 
-  #addByType(event: JournalEvent, run: JournalRun): void {
+  #begin(ts: number, runId: string, schema: string): JournalRun {
+    this.#counts.lines += 1;
+    this.#counts.events += 1;
+    if (schema !== '2') this.#noteSchema(schema);
+    this.#endTs = ts;
+    this.#startTs ??= ts;
+    const run = this.#runOf(runId, ts);
+    run.events += 1;
+    run.endTs = ts;
+    return run;
+  }
+
+  #end(ts: number, position: string | null, mid: number | null): void {
+    if (position !== null) {
+      this.#position = position;
+      this.#positions += 1;
+    }
+    if (mid !== null) {
+      this.#lastMid = mid;
+      this.#book.add(ts, 0, mid);
+    }
+  }
+
+  #noteSchema(schema: string): void {
+    const key = schema === '' ? 'missing' : schema;
+    // A hostile file must not grow the table without end.
+    const known = this.#schemas.has(key) || this.#schemas.size < 32 ? key : 'other';
+    this.#schemas.set(known, (this.#schemas.get(known) ?? 0) + 1);
+  }
+
+  #countOrder(type: 'order_placed' | 'order_cancelled' | 'rejection' | 'snapshot', postOnly: boolean): void {
     const counts = this.#counts;
+    if (type === 'order_placed') counts.orders += 1;
+    else if (type === 'order_cancelled') counts.cancellations += 1;
+    else if (type === 'snapshot') counts.snapshots += 1;
+    else counts.rejections += 1;
+    if (postOnly) counts.postOnlyRejections += 1;
+  }
+
+  #addByType(event: JournalEvent, run: JournalRun): void {
     switch (event.type) {
       case 'fill':
         run.fills += 1;
         this.#addFill(event);
         break;
       case 'order_placed':
-        counts.orders += 1;
-        break;
       case 'order_cancelled':
-        counts.cancellations += 1;
+      case 'snapshot':
+        this.#countOrder(event.type, false);
         break;
       case 'rejection':
-        counts.rejections += 1;
-        if (event.postOnly) counts.postOnlyRejections += 1;
-        break;
-      case 'snapshot':
-        counts.snapshots += 1;
+        this.#countOrder(event.type, event.postOnly);
         break;
       case 'heartbeat':
-        counts.heartbeats += 1;
-        this.#addHeartbeat(event);
+        this.#addHeartbeat(event.runId, event.ts);
         break;
       case 'run_start':
         run.envFile = event.envFile;
@@ -183,22 +208,17 @@ export class JournalAnalysis {
     const sign = sideText.includes('BUY') ? 1 : sideText.includes('SELL') ? -1 : 0;
     this.#recent.push({ sign, price, qty, positionBefore: this.#position, mid: fill.mid ?? this.#lastMid });
     // As in the origin's report, a side that is not a buy counts as a sell here.
-    this.#book.add({ ts: fill.ts, sign: sign === 1 ? 1 : -1, price: Number(price) });
+    this.#book.add(fill.ts, sign === 1 ? 1 : -1, Number(price));
   }
 
-  #addNotional(fill: FillEvent): void {
-    const qty = new Decimal(fill.qty);
-    const notional = qty.times(fill.price);
-    this.#notional = this.#notional.plus(notional);
-    if (fill.isTaker) this.#takerNotional = this.#takerNotional.plus(notional);
-    if (fill.fee !== null) this.#fees = this.#fees.plus(fill.fee);
-    if (fill.side === 'buy') {
-      this.#bought = this.#bought.plus(notional);
-      this.#net = this.#net.plus(qty);
-    } else if (fill.side === 'sell') {
-      this.#sold = this.#sold.plus(notional);
-      this.#net = this.#net.minus(qty);
-    }
+  #addNotional({ price, qty, fee, side, isTaker }: FillEvent): void {
+    this.#notional.addProduct(1, price, qty);
+    if (isTaker) this.#takerNotional.addProduct(1, price, qty);
+    if (fee !== null) this.#fees.add(1, fee);
+    if (side === null) return;
+    const sign = side === 'buy' ? 1 : -1;
+    this.#cashflow.addProduct(sign === 1 ? -1 : 1, price, qty);
+    this.#net.add(sign, qty);
   }
 
   #noteTradeId(id: string): void {
@@ -209,10 +229,12 @@ export class JournalAnalysis {
       return;
     }
     ids.add(id);
-    if (ids.size > TRADE_IDS_KEPT) ids.delete(ids.values().next().value!);
+    // The walk goes on where it stood: a new one passes over all that was deleted before.
+    if (ids.size > TRADE_IDS_KEPT) ids.delete(this.#oldestIds.next().value!);
   }
 
-  #addHeartbeat({ runId, ts }: HeartbeatEvent): void {
+  #addHeartbeat(runId: string, ts: number): void {
+    this.#counts.heartbeats += 1;
     const before = this.#heartbeat;
     this.#heartbeat = { runId, ts };
     if (before === undefined || before.runId !== runId) return;
@@ -223,20 +245,18 @@ export class JournalAnalysis {
     if (this.#gaps.first.length < MAX_GAPS_LISTED) this.#gaps.first.push({ startTs: before.ts, seconds });
   }
 
-  /** The run of an event, which has just been counted for the run before it. */
-  #runOf({ runId, ts }: JournalEvent): JournalRun {
+  #runOf(runId: string, ts: number): JournalRun {
     const current = this.#run;
     if (current?.runId === runId) return current;
-    if (current !== undefined) current.events -= 1;
     let run = this.#runs.get(runId);
     if (run === undefined) {
       run = { runId, startTs: ts, endTs: ts, events: 0, fills: 0, envFile: null, reason: null, flatten: null };
       if (this.#runs.size < MAX_RUNS) this.#runs.set(runId, run);
       else this.#runsOmitted += 1;
     }
-    run.events += 1;
     this.#run = run;
     this.#tradeIds = new Set();
+    this.#oldestIds = this.#tradeIds.values();
     return run;
   }
 
@@ -247,11 +267,12 @@ export class JournalAnalysis {
     const mean = ({ value, n }: Mean, why: string): Metric<number> =>
       value === null ? { unavailable: why } : { value, n };
     const edges = this.#edge.n;
-    const cashflow = this.#sold.minus(this.#bought);
-    const inventory = this.#net.times(this.#lastMid ?? 0);
+    const cashflow = this.#cashflow.value;
+    const notional = this.#notional.value;
+    const inventory = this.#net.value.times(this.#lastMid ?? 0);
     const gross = cashflow.plus(inventory);
     const money = (value: Decimal): Metric<string> => ({ value: plain(value), n: fills });
-    const assumedFee = this.#notional.times(this.#options.assumedFeeBps).div(1e4);
+    const assumedFee = notional.times(this.#options.assumedFeeBps).div(1e4);
     return {
       realizedPnlUsd: this.#realized(() => undefined),
       realizedPnlCarriedUsd: this.#realized(carriedInto),
@@ -269,13 +290,13 @@ export class JournalAnalysis {
           ? { unavailable: 'no line reports a position' }
           : { value: plain(new Decimal(this.#position)), n: this.#positions },
       takerNotionalRatio: {
-        value: this.#notional.isZero() ? 0 : this.#takerNotional.div(this.#notional).toNumber(),
+        value: notional.isZero() ? 0 : this.#takerNotional.value.div(notional).toNumber(),
         n: fills,
       },
       cashflowUsd: money(cashflow),
       inventoryMtmUsd: money(inventory),
       grossMtmUsd: money(gross),
-      netMtmUsd: money(gross.minus(this.#fees)),
+      netMtmUsd: money(gross.minus(this.#fees.value)),
       ...(this.#options.assumedFeeBps === 0 ? {} : { netMtmAssumedFeeUsd: money(gross.minus(assumedFee)) }),
       fillsPerHour: this.#fillsPerHour(),
     };

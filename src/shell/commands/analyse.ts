@@ -60,12 +60,12 @@ export function analyseFiles(
   options: AnalysisOptions & { strict?: boolean },
   onBytes?: (bytes: number) => void,
 ): Result<JournalItem> {
-  const mode: ScanMode = options.strict === true ? 'full' : 'templates';
+  const mode: ScanMode = options.strict === true ? 'full' : 'quick';
   const analysis = new JournalAnalysis(options);
   const sink: LineSink & { file: string } = {
     file: '',
     event: (event, schema) => analysis.add(event, schema),
-    skip: (lines, schema) => analysis.skip(lines, schema),
+    quick: (line) => analysis.addQuick(line),
     bad: (line, reason) => analysis.bad({ file: sink.file, line, reason }),
   };
   const scanner = new LineScanner(sink, mode);
@@ -95,7 +95,7 @@ export function analyseTail(
     const sink: LineSink & { analysis: JournalAnalysis } = {
       analysis,
       event: (event, schema) => analysis.add(event, schema),
-      skip: (lines, schema) => analysis.skip(lines, schema),
+      quick: (line) => analysis.addQuick(line),
       bad: (line, reason) => analysis.bad({ file: files.at(-1)!, line, reason }),
     };
     return sink;
@@ -116,7 +116,7 @@ function collectPoints(files: string[], mode: ScanMode): Result<PointSeries> {
     }
     if (event.mid !== null) points.add({ ts: event.ts, sign: 0, price: event.mid });
   };
-  const scanner = new LineScanner({ event: add, skip: () => {}, bad: () => {} }, mode);
+  const scanner = new LineScanner({ event: add, bad: () => {} }, mode);
   for (const file of files) {
     const read = scanFile(file, scanner);
     if (!read.ok) return read;

@@ -1,0 +1,315 @@
+import { WASM } from './line-wasm.ts';
+import { boundedId, edgeOf, midOf, NUMERIC_FIELDS, sideOf, toNumber } from './parse.ts';
+import type { FillEvent, JournalEvent } from './types.ts';
+
+/** Types that are read without the full parser: those with a number of their own, and every name that is not known. */
+const TYPES = ['other', 'fill', 'order_placed', 'order_cancelled', 'rejection', 'snapshot', 'heartbeat'] as const;
+/** Types whose every member may matter: their lines are for the full parser. */
+const FULL_TYPES = ['run_start', 'run_end', 'error', 'drawdown_stop'];
+export type QuickType = (typeof TYPES)[number];
+
+/**
+ * Reads good lines straight from their bytes with the program in wasm/journal-line.ts: no object and no text is made
+ * until somebody asks for it. After `next` it shows the members of the line that `next` took.
+ */
+export class LineReader {
+  /** Where bytes are laid for reading, and how many. */
+  readonly input: Buffer;
+  readonly #next: (at: number) => number;
+  readonly #decimal: (start: number, end: number) => number;
+  readonly #memory: Buffer;
+  readonly #words: Int32Array;
+  readonly #times: Float64Array;
+  #runId = '';
+  #market = '';
+  /** null: not decoded yet. */
+  #position: string | null = null;
+
+  constructor() {
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(WASM, 'base64')));
+    const { memory, next, decimal } = exports as Exports;
+    this.#next = next;
+    this.#decimal = decimal;
+    this.#memory = Buffer.from(memory.buffer);
+    this.#words = new Int32Array(memory.buffer);
+    this.#times = new Float64Array(memory.buffer);
+    this.input = this.#memory.subarray(INPUT, INPUT + INPUT_BYTES);
+    layTables(this.#memory);
+  }
+
+  /** Where the line after the one at `at` begins, both in `input`; -1: not a line for this reader. */
+  next(at: number): number {
+    const end = this.#next(INPUT + at);
+    if (end === 0 || end - INPUT - at > LINE_BYTES) return -1;
+    const words = this.#words;
+    const type = words[TYPE]!;
+    const have = words[HAVE]!;
+    if ((have & ENVELOPE) !== ENVELOPE) return -1;
+    if (type === FILL) {
+      if ((have & FILL_NEEDS) !== FILL_NEEDS || (words[SEEN]! & FEE) === 0 || this.#kind(SLOT.side) !== TEXT) return -1;
+    } else if (type === PLACED && ((have & PLACED_NEEDS) !== PLACED_NEEDS || this.#kind(SLOT.side) !== TEXT)) return -1;
+    // A refused line may have brought the change: it stays noted until a line shows the text.
+    const changed = words[CHANGED]! & have;
+    if (changed !== 0) this.#forget(changed);
+    return end - INPUT;
+  }
+
+  get type(): QuickType {
+    return TYPES[this.#words[TYPE]!]!;
+  }
+
+  /** Unix seconds. */
+  get ts(): number {
+    const seconds = this.#times[TIME]!;
+    return Number.isNaN(seconds) ? Number(this.#text(SLOT.ts)) : seconds;
+  }
+
+  get runId(): string {
+    return this.#has(SLOT.run_id) ? this.#runId : '';
+  }
+
+  get market(): string {
+    return this.#has(SLOT.market) ? this.#market : '';
+  }
+
+  /** As the full parser gives it: `2`, '' when the line has none. */
+  get schema(): string {
+    if (!this.#has(SLOT.schema_version)) return '';
+    const at = this.#words[slotAt(SLOT.schema_version)]!;
+    const single = this.#words[slotAt(SLOT.schema_version) + 1]! - at === 1;
+    return single && this.#memory[at] === 50 ? '2' : this.#text(SLOT.schema_version);
+  }
+
+  get position(): string | null {
+    if (!this.#has(SLOT.position)) return null;
+    this.#position ??= this.#text(SLOT.position);
+    return this.#position;
+  }
+
+  get mid(): number | null {
+    const have = this.#words[HAVE]!;
+    if ((have & MIDS) === 0) {
+      if ((have & BOOK) !== BOOK) return null;
+      const [bid, ask] = [this.#number(SLOT.best_bid), this.#number(SLOT.best_ask)];
+      return bid === null || ask === null ? null : (bid + ask) / 2;
+    }
+    return midOf({
+      mid: this.#decimalText(SLOT.mid),
+      mark_price: this.#decimalText(SLOT.mark_price),
+      best_bid: this.#decimalText(SLOT.best_bid),
+      best_ask: this.#decimalText(SLOT.best_ask),
+    });
+  }
+
+  /** Of a rejection. */
+  get postOnly(): boolean {
+    return this.#word(SLOT.reason).toUpperCase().includes('POST_ONLY');
+  }
+
+  /** The line as the event that the full parser would give. */
+  event(): JournalEvent {
+    const { type, ts, runId, market, position, mid } = this;
+    // Object literals in full: spreading a common part costs more than reading the line.
+    switch (type) {
+      case 'fill':
+        return this.#fill(ts, runId, market, position, mid);
+      case 'order_placed': {
+        const side = sideOf(this.#word(SLOT.side));
+        const level = this.#integer(SLOT.level);
+        return { ts, runId, market, position, mid, type, side, level, spreadBps: this.#number(SLOT.spread_bps) };
+      }
+      case 'order_cancelled':
+        return { ts, runId, market, position, mid, type, reason: this.#word(SLOT.reason) };
+      case 'rejection': {
+        const reason = this.#word(SLOT.reason);
+        return { ts, runId, market, position, mid, type, reason, postOnly: this.postOnly };
+      }
+      case 'snapshot':
+        return {
+          ts,
+          runId,
+          market,
+          position,
+          mid,
+          type,
+          activeOrders: this.#integer(SLOT.active_orders),
+          circuitOpen: this.#kind(SLOT.circuit_open) === TRUE,
+          bestBid: this.#number(SLOT.best_bid),
+          bestAsk: this.#number(SLOT.best_ask),
+          spreadBps: this.#number(SLOT.spread_bps),
+        };
+      case 'heartbeat':
+        return { ts, runId, market, position, mid, type, activeOrders: this.#integer(SLOT.active_orders) };
+      case 'other':
+        return { ts, runId, market, position, mid, type, name: this.#text(SLOT.type) };
+    }
+  }
+
+  #fill(ts: number, runId: string, market: string, position: string | null, mid: number | null): FillEvent {
+    const sideText = this.#text(SLOT.side);
+    const side = sideOf(sideText);
+    const price = this.#text(SLOT.price);
+    return {
+      ts,
+      runId,
+      market,
+      position,
+      mid,
+      type: 'fill',
+      tradeId: this.#tradeId(),
+      side,
+      sideText,
+      price,
+      qty: this.#text(SLOT.qty),
+      fee: this.#decimalText(SLOT.fee),
+      isTaker: this.#kind(SLOT.is_taker) === TRUE,
+      level: this.#integer(SLOT.level),
+      edgeBps: this.#number(SLOT.edge_bps),
+      edgeRecomputedBps: edgeOf(side, Number(price), mid),
+      bestBid: this.#number(SLOT.best_bid),
+      bestAsk: this.#number(SLOT.best_ask),
+      spreadBps: this.#number(SLOT.spread_bps),
+      quoteLifetimeMs: this.#number(SLOT.quote_lifetime_ms),
+    };
+  }
+
+  #forget(changed: number): void {
+    this.#words[CHANGED]! &= ~changed;
+    if ((changed & bit(SLOT.run_id)) !== 0) this.#runId = this.#text(SLOT.run_id);
+    if ((changed & bit(SLOT.market)) !== 0) this.#market = this.#text(SLOT.market);
+    if ((changed & bit(SLOT.position)) !== 0) this.#position = null;
+  }
+
+  #has(slot: number): boolean {
+    return (this.#words[HAVE]! & bit(slot)) !== 0;
+  }
+
+  /** 0: the line has no such member. */
+  #kind(slot: number): number {
+    return (this.#words[SEEN]! & bit(slot)) === 0 ? 0 : this.#words[slotAt(slot) + 2]!;
+  }
+
+  #text(slot: number): string {
+    const at = slotAt(slot);
+    return this.#memory.toString('latin1', this.#words[at]!, this.#words[at + 1]!);
+  }
+
+  /** '' for everything that is no text. */
+  #word(slot: number): string {
+    return this.#kind(slot) === TEXT ? this.#text(slot) : '';
+  }
+
+  #decimalText(slot: number): string | null {
+    return this.#has(slot) ? this.#text(slot) : null;
+  }
+
+  #number(slot: number): number | null {
+    if (!this.#has(slot)) return null;
+    const at = slotAt(slot);
+    const value = this.#decimal(this.#words[at]!, this.#words[at + 1]!);
+    return Number.isNaN(value) ? toNumber(this.#text(slot)) : value;
+  }
+
+  #integer(slot: number): number | null {
+    if (this.#kind(slot) !== NUMBER) return null;
+    const value = Number(this.#text(slot));
+    return Number.isInteger(value) ? value : null;
+  }
+
+  #tradeId(): string {
+    const kind = this.#kind(SLOT.trade_id);
+    if (kind !== TEXT && kind !== NUMBER) return '';
+    const text = this.#text(SLOT.trade_id);
+    if (kind === TEXT) return boundedId(text);
+    const value = Number(text);
+    return Number.isSafeInteger(value) ? String(value) : boundedId(text);
+  }
+}
+
+type Exports = {
+  memory: { buffer: ArrayBuffer };
+  next: (at: number) => number;
+  decimal: (start: number, end: number) => number;
+};
+/** Of the standard, as far as it is needed here; Node has it, the language's own library does not. */
+declare const WebAssembly: {
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object) => { exports: unknown };
+};
+
+/** A longer line is for the full parser, which bounds what it keeps of a text. */
+const LINE_BYTES = 64 * 1024;
+const INPUT = 64 * 1024;
+const INPUT_BYTES = 256 * 1024;
+
+// As in wasm/journal-line.ts; indices into the views of 4 and 8 bytes.
+const SLOTS = 1024 / 4;
+const TIME = 2048 / 8;
+const SEEN = 2056 / 4;
+const HAVE = 2060 / 4;
+const TYPE = 2064 / 4;
+const CHANGED = 2068 / 4;
+const ONES = 2112;
+const POWERS = 2176;
+const LAST = 3072;
+const KEY_TABLE = 8192;
+const TYPE_TABLE = 16384;
+const HASH = 0x9e3779b97f4a7c15n;
+const FULL_TYPE = 16;
+const [TEXT, NUMBER, TRUE] = [2, 3, 4];
+const CLASS = { any: 1, decimal: 2, seconds: 3, name: 4, remembered: 5, schema: 6, rememberedDecimal: 7 };
+
+const SLOT = Object.fromEntries(
+  [
+    ...['type', 'ts', 'run_id', 'market', 'schema_version'],
+    ...['trade_id', 'side', 'is_taker', 'level', 'reason', 'active_orders', 'circuit_open'],
+    ...NUMERIC_FIELDS,
+  ].map((key, at) => [key, at]),
+) as Record<
+  | (typeof NUMERIC_FIELDS)[number]
+  | ('type' | 'ts' | 'run_id' | 'market' | 'schema_version')
+  | ('trade_id' | 'side' | 'is_taker' | 'level' | 'reason' | 'active_orders' | 'circuit_open'),
+  number
+>;
+const CLASSES: Partial<Record<string, number>> = {
+  ...Object.fromEntries(NUMERIC_FIELDS.map((key) => [key, CLASS.decimal])),
+  position: CLASS.rememberedDecimal,
+  type: CLASS.name,
+  ts: CLASS.seconds,
+  run_id: CLASS.remembered,
+  market: CLASS.remembered,
+  schema_version: CLASS.schema,
+};
+
+const slotAt = (slot: number) => SLOTS + slot * 4;
+const bit = (slot: number) => 1 << slot;
+const ENVELOPE = bit(SLOT.type) | bit(SLOT.ts);
+const FILL = TYPES.indexOf('fill');
+const FILL_NEEDS = bit(SLOT.side) | bit(SLOT.price) | bit(SLOT.qty);
+const FEE = bit(SLOT.fee);
+const PLACED = TYPES.indexOf('order_placed');
+const PLACED_NEEDS = bit(SLOT.side) | bit(SLOT.price);
+const MIDS = bit(SLOT.mid) | bit(SLOT.mark_price);
+const BOOK = bit(SLOT.best_bid) | bit(SLOT.best_ask);
+
+function layTables(memory: Buffer): void {
+  memory.fill(255, ONES, ONES + 16);
+  for (let n = 0; n <= 22; n += 1) memory.writeDoubleLE(10 ** n, POWERS + 8 * n);
+  for (let slot = 0; slot < 32; slot += 1) memory.writeInt32LE(-1, LAST + 80 * slot);
+  for (const [key, slot] of Object.entries(SLOT)) layName(memory, KEY_TABLE, 8, key, slot, CLASSES[key] ?? CLASS.any);
+  for (const [number, name] of TYPES.entries()) if (number > 0) layName(memory, TYPE_TABLE, 6, name, number, 0);
+  for (const name of FULL_TYPES) layName(memory, TYPE_TABLE, 6, name, FULL_TYPE, 0);
+}
+
+/** Puts a name at its place in a table of 2^bits entries, or at the next free one. */
+function layName(memory: Buffer, table: number, bits: number, name: string, number: number, kind: number): void {
+  const letters = Buffer.alloc(24);
+  letters.write(name, 'latin1');
+  const high = letters.readBigUInt64LE(8);
+  const turned = BigInt.asUintN(64, (high << 29n) | (high >> 35n));
+  const hash = BigInt.asUintN(64, (letters.readBigUInt64LE(0) ^ turned) * HASH);
+  let at = Number(hash >> BigInt(64 - bits));
+  while (memory[table + 32 * at + 28] !== 0) at = (at + 1) % 2 ** bits;
+  letters.copy(memory, table + 32 * at);
+  memory.set([name.length, number, kind], table + 32 * at + 28);
+}

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Compiles journal-line.ts into src/core/journal/line-wasm.ts. The compiler is fetched for it: 100 MB are too much to carry for 4 kB.
+set -eu
+cd "$(dirname "$0")"
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+npx --yes --package assemblyscript@0.28.20 asc journal-line.ts -O3 --noAssert --runtime stub --enable simd \
+  --initialMemory 6 --maximumMemory 6 -o "$out/line.wasm" >&2
+node -e '
+  const { createHash } = require("node:crypto");
+  const { readFileSync, writeFileSync } = require("node:fs");
+  const source = createHash("sha256").update(readFileSync("journal-line.ts")).digest("hex");
+  const text = `/** Compiled from wasm/journal-line.ts by \`npm run wasm\`; do not edit. */
+export const WASM =
+  \x27${readFileSync(process.argv[1]).toString("base64")}\x27;
+/** SHA-256 of the source that it was compiled from. */
+export const SOURCE_SHA256 = \x27${source}\x27;
+`;
+  writeFileSync("../src/core/journal/line-wasm.ts", text);
+' "$out/line.wasm"
