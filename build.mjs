@@ -3,15 +3,19 @@
  * demo's two programs. The libraries are bundled: to find and read them one by one in node_modules takes longer than most
  * commands. They stay dependencies, because the source uses them; ccxt stays outside, because it is the user's to install.
  */
-import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, transform } from 'esbuild';
 
 const ROOT = import.meta.dirname;
 const DIST = join(ROOT, 'dist');
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+/** What a cache that another build wrote must not be taken for. */
+const buildId = digestOf(['src', 'schemas', 'package.json', 'package-lock.json', 'build.mjs']);
+
 const common = {
   absWorkingDir: ROOT,
   bundle: true,
@@ -35,6 +39,7 @@ const modules = await build({
   format: 'esm',
   splitting: true,
   outdir: 'dist/lib',
+  define: { MMFLEET_BUILD: JSON.stringify(buildId) },
   // Libraries that are no modules ask for node's own by name.
   banner: { js: "import { createRequire as _create } from 'node:module'; const require = _create(import.meta.url);" },
   plugins: [writtenValidators(await validatorCode())],
@@ -52,6 +57,21 @@ const scripts = await build({
 writeFileSync(join(DIST, 'shell', 'package.json'), '{ "type": "commonjs" }\n');
 chmodSync(join(DIST, 'shell', 'cli.js'), 0o755);
 writeFileSync(join(DIST, 'LICENSES.txt'), licences([modules, scripts]));
+
+/** One digest of files and folders, names and contents. */
+function digestOf(names) {
+  const hash = createHash('sha256');
+  const add = (path) => {
+    if (statSync(path).isDirectory()) for (const name of readdirSync(path).sort()) add(join(path, name));
+    else
+      hash
+        .update(`${relative(ROOT, path)}\0`)
+        .update(readFileSync(path))
+        .update('\0');
+  };
+  for (const name of names) add(join(ROOT, name));
+  return hash.digest('hex').slice(0, 32);
+}
 
 /** What ajv would compile at each start, as code: one function a schema. */
 async function validatorCode() {

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseSpecs } from '../src/core/spec/parse.ts';
-import { readDesired, type TreeFile } from '../src/shell/desired.ts';
+import type { TreeFile } from '../src/shell/desired.ts';
+import { readDesired } from '../src/shell/read-desired.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const FLEET = 'apiVersion: mmfleet/v1\nkind: Fleet\nmetadata: { name: readme }\nspec: {}\n';

@@ -3,6 +3,7 @@ import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, ok, type Result } from '../core/problem.ts';
 import { blobId, type Repo } from './git.ts';
+import { splitBatch } from './git-blobs.ts';
 import { gitFailed, gitText, runGit } from './git-run.ts';
 
 /** `mode` as git writes it: `100644`, `100755`, `120000` (a link: `text` is its target). */
@@ -36,28 +37,11 @@ export async function listTree(
 
 /** Texts of blobs by id, in one process; a missing blob is a problem. */
 export async function readBlobs(repo: Pick<Repo, 'root'>, blobs: string[]): Promise<Result<Map<string, string>>> {
-  const texts = new Map<string, string>();
-  if (blobs.length === 0) return ok(texts);
+  if (blobs.length === 0) return ok(new Map());
   const run = { cwd: repo.root, args: ['cat-file', '--batch'], input: `${blobs.join('\n')}\n` };
   const end = await runGit(run);
   if (end.code !== 0) return fail(gitFailed(run, end));
-  let offset = 0;
-  for (const blob of blobs) {
-    const lineEnd = end.stdout.indexOf(10, offset);
-    const size = / blob (\d+)$/.exec(end.stdout.toString('latin1', offset, lineEnd))?.[1];
-    if (size === undefined) {
-      return fail({
-        code: 'git-object-missing',
-        message: `object ${blob} cannot be read`,
-        hint: 'git fsck',
-        retry: 'stalled',
-      });
-    }
-    const start = lineEnd + 1;
-    texts.set(blob, end.stdout.toString('utf8', start, start + Number(size)));
-    offset = start + Number(size) + 1;
-  }
-  return ok(texts);
+  return splitBatch(end.stdout, blobs);
 }
 
 /** Every path at a revision. */

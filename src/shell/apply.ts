@@ -2,7 +2,7 @@
 import type { Receipt } from '../core/flat/types.ts';
 import { type Effect, isAlarm, type Planned } from '../core/plan/plan.ts';
 import { ok, type Problem, type Result } from '../core/problem.ts';
-import { parseHolds } from '../core/trail/holds.ts';
+import { parseHolds } from '../core/trail/holds-file.ts';
 import type { KnownSecret } from '../core/trail/secret-gate.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
 import { describeBug } from './bug.ts';

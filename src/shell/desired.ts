@@ -1,17 +1,16 @@
-/** Desired state: what the tree of one revision says. A pure reading of its files. */
+/** Desired state: what the tree of one revision says. */
+
+import type { CheckedEnv } from '../core/env/checked.ts';
 import { runtimeDigest } from '../core/env/digest.ts';
-import { iterFileName, listIters } from '../core/env/iter.ts';
+import { iterFileName } from '../core/env/iter.ts';
 import { parseEnv } from '../core/env/read.ts';
-import { validateEnv } from '../core/env/validate.ts';
 import type { Problem } from '../core/problem.ts';
-import { checkFleet } from '../core/spec/check.ts';
-import { parseSpecs } from '../core/spec/parse.ts';
+import type { SpecMemory } from '../core/spec/parse.ts';
 import type { Fleet, Instance } from '../core/spec/types.ts';
-import { parseHolds } from '../core/trail/holds.ts';
 import type { Hold } from '../core/trail/types.ts';
 import type { EnvValues } from '../core/tuning/types.ts';
 
-/** One tracked file. `link`: a symbolic link, which is never followed and has no text. */
+/** One tracked file. `link`: a symbolic link, which is never followed and has no text. `text` may be read when asked for. */
 export type TreeFile = { path: string; text: string; blob: string; link?: boolean };
 
 export type DesiredEnv = {
@@ -51,8 +50,14 @@ export type Desired = {
   files: ReadonlyMap<string, TreeFile>;
   /** Every problem found, warnings included. */
   problems: Problem[];
-  /** Where an instance's spec says something, or where it would. */
-  place(instance: string, path: readonly string[]): Partial<Problem>;
+  /** For the next reading. */
+  memory: Memory;
+};
+
+/** What files that were read and found without a flaw said, by path and blob: what has not changed is not read again. */
+export type Memory = {
+  specs: SpecMemory;
+  envs: ReadonlyMap<string, { blob: string; values: EnvValues }>;
 };
 
 export const FLEET_FOLDER = 'fleet';
@@ -62,67 +67,6 @@ export const verdictsPath = (basePath: string) => `${basePath}.verdicts`;
 
 /** Specs are the YAML files directly in `fleet/`, except the machine-owned holds. */
 export const isSpecPath = (path: string) => /^fleet\/[^/]+\.ya?ml$/.test(path) && path !== HOLDS_PATH;
-
-/** Reads a tree; every problem of every file in one run, and one bad instance never hides the others. */
-export function readDesired(tree: TreeFile[], revision: string | null): Desired {
-  const plain = tree.filter((f) => f.link !== true);
-  const files = new Map(plain.map((f) => [f.path, f]));
-  const parsed = parseSpecs(tree.filter((f) => isSpecPath(f.path)));
-  const envs = Object.fromEntries(plain.map((f) => [f.path, f.text]));
-  const holds =
-    tree.length > plain.length && tree.some((f) => f.link === true && f.path === HOLDS_PATH)
-      ? { holds: [], problems: [linkedHolds()] }
-      : parseHolds(files.get(HOLDS_PATH)?.text ?? '', HOLDS_PATH);
-  const cross = checkFleet({
-    fleet: parsed.fleet,
-    instances: parsed.instances,
-    envs,
-    trackedPaths: new Set(tree.map((f) => f.path)),
-    place: parsed.place,
-  });
-  const problems = [...parsed.problems, ...holds.problems, ...cross];
-  const instances = parsed.instances.map((spec): DesiredInstance => {
-    const { env, problems: envProblems } = readEnv(files, spec);
-    const own = [...problems, ...envProblems].filter((p) => p.severity !== 'warning' && p.instance === spec.name);
-    own.push(...holds.problems); // what cannot be read may hold any of them
-    problems.push(...envProblems.filter((p) => !problems.includes(p)));
-    return { name: spec.name, file: spec.file, specBlob: files.get(spec.file)?.blob ?? '', spec, env, problems: own };
-  });
-  const invalid = parsed.invalid.map(
-    (bad): DesiredInstance => ({
-      name: bad.name,
-      file: bad.file,
-      specBlob: files.get(bad.file)?.blob ?? '',
-      spec: null,
-      env: null,
-      problems: [...bad.problems, ...holds.problems],
-    }),
-  );
-  return {
-    revision,
-    fleet: parsed.fleet,
-    fleetBlob: parsed.fleet === null ? '' : (files.get(parsed.fleet.file)?.blob ?? ''),
-    instances: [...instances, ...invalid].sort((a, b) => (a.name < b.name ? -1 : 1)),
-    holds: holds.holds,
-    files,
-    problems,
-    place: parsed.place,
-  };
-}
-
-/** Behind a link could be anything, also nothing: no hold would be left. */
-function linkedHolds(): Problem {
-  const hint = 'restore the file from git';
-  return {
-    code: 'holds-invalid',
-    message: 'found a link, want a file',
-    hint,
-    retry: 'stalled',
-    file: HOLDS_PATH,
-    line: 1,
-    column: 1,
-  };
-}
 
 /** Values of one iter (null = base) as the bot would read them; null when that file is not in the tree. */
 export function valuesOf(desired: Pick<Desired, 'files'>, env: DesiredEnv, iter: number | null): EnvValues | null {
@@ -137,30 +81,33 @@ export function desiredDigest(instance: DesiredInstance, secretNames: readonly s
   return runtimeDigest(instance.env.values, instance.spec.runtime, secretNames);
 }
 
-function readEnv(
+/** The env that should run; null where there is no base env, which the cross-file rules name. */
+export function desiredEnv(
   files: ReadonlyMap<string, TreeFile>,
   spec: Instance,
+  iters: number[],
+  envOf: (path: string) => Pick<CheckedEnv, 'values' | 'problems'> | undefined,
 ): { env: DesiredEnv | null; problems: Problem[] } {
   const base = files.get(spec.baseEnv);
-  if (base === undefined) return { env: null, problems: [] }; // the cross-file rules name it
-  const iters = listIters(files.keys(), spec.baseEnv);
+  if (base === undefined) return { env: null, problems: [] };
   const iter = iters.at(-1) ?? null;
   const path = iter === null ? spec.baseEnv : iterFileName(spec.baseEnv, iter);
-  const text = files.get(path)?.text ?? '';
-  const parsed = parseEnv(text, path);
-  const problems = iter === null ? [] : validateEnv(parsed, text, path).map((p) => ({ ...p, instance: spec.name }));
-  return {
-    env: {
-      basePath: spec.baseEnv,
-      baseBlob: base.blob,
-      baseText: base.text,
-      baseValues: parseEnv(base.text, base.path).values,
-      iters,
-      iter,
-      path,
-      text,
-      values: parsed.values,
+  const read = envOf(path);
+  const problems = iter === null ? [] : (read?.problems ?? []).map((p) => ({ ...p, instance: spec.name }));
+  const env: DesiredEnv = {
+    basePath: spec.baseEnv,
+    baseBlob: base.blob,
+    get baseText() {
+      return base.text;
     },
-    problems,
+    baseValues: envOf(base.path)?.values ?? {},
+    iters,
+    iter,
+    path,
+    get text() {
+      return files.get(path)?.text ?? '';
+    },
+    values: read?.values ?? {},
   };
+  return { env, problems };
 }

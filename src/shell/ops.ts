@@ -5,20 +5,20 @@ import { systemClock } from '../adapters/clock.ts';
 import { createCommandRuntime } from '../adapters/command-runtime.ts';
 import { openRepo, type Repo } from '../adapters/git.ts';
 import { readLog } from '../adapters/git-log.ts';
-import { listTree, readBlobs, readWorktree } from '../adapters/git-read.ts';
-import { gitText } from '../adapters/git-run.ts';
 import { trustPort } from '../adapters/git-trust.ts';
 import { createProcessRuntime, type ProcessRuntimePort } from '../adapters/process.ts';
 import { readSecretNames, readSecrets } from '../adapters/secrets.ts';
 import type { Clock, VenuePort } from '../core/ports.ts';
-import { fail, ok, type Result } from '../core/problem.ts';
+import { ok, type Result } from '../core/problem.ts';
 import type { Instance, SecretSource } from '../core/spec/types.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
-import { type Desired, type DesiredInstance, FLEET_FOLDER, readDesired, type TreeFile } from './desired.ts';
+import type { Desired, DesiredInstance } from './desired.ts';
 import { type FleetGit, fleetGit } from './fleet-git.ts';
 import { hide } from './hidden.ts';
 import { type JournalReader, Journals } from './journals.ts';
 import { type LocalState, localState } from './local-state.ts';
+import type { ReadDesired } from './read-desired.ts';
+import { openTrees } from './trees.ts';
 import { headTrust, type Trusted } from './trust.ts';
 import { openVenue } from './venues.ts';
 
@@ -52,33 +52,32 @@ export type Ops = {
   /** The newest revision of a head that may be acted on; absent: every one may. */
   trusted?(head: string): Promise<Result<Trusted>>;
   /** The same from the working tree. */
-  desiredInWorktree(): Promise<Result<Desired>>;
+  desiredInWorktree(): Promise<Result<ReadDesired>>;
+  /** Keeps a desired state for the next command, which then reads only what has changed. */
+  keepDesired?(desired: Desired): void;
   /** The trail, newest first; only new commits are read. */
   trail(ourEmail: string): Promise<Result<TrailEntry[]>>;
 };
 
+export type OpenOptions = {
+  host?: string | undefined;
+  /** Nothing will be acted on: texts of the tree are read where they are asked for. */
+  looksOnly?: boolean;
+};
+
 /** Opens `dir`; a Problem when it is not a usable clone. */
-export async function openOps(dir: string, options: { host?: string | undefined } = {}): Promise<Result<Ops>> {
+export async function openOps(dir: string, options: OpenOptions = {}): Promise<Result<Ops>> {
   const opened = await openRepo(dir);
   if (!opened.ok) return opened;
   const repo = opened.value;
   const stateDir = join(repo.root, '.mmfleet');
   const journals = new Journals(repo.root, stateDir);
-  const blobs = new Map<string, string>();
-  let cached: Desired | null = null;
+  const trees = openTrees(repo, stateDir, { whole: options.looksOnly !== true });
   let trail: { entries: TrailEntry[]; head: string | undefined; email: string } | null = null;
 
   const fleetId = (fleetName: string) => `${fleetName}@${(repo.rootCommit ?? 'unborn').slice(0, 16)}`;
   const processes = (fleetName: string) =>
     createProcessRuntime({ fleetId: fleetId(fleetName), stateDir, clock: systemClock });
-
-  const desiredAt = async (revision: string): Promise<Result<Desired>> => {
-    if (cached?.revision === revision) return ok(cached);
-    const tree = await readWanted(repo, revision, blobs);
-    if (!tree.ok) return tree;
-    cached = readDesired(tree.value, revision);
-    return ok(cached);
-  };
 
   return ok({
     repo,
@@ -115,24 +114,10 @@ export async function openOps(dir: string, options: { host?: string | undefined 
         clock: systemClock,
       });
     },
-    desiredAt,
-    trusted: headTrust(trustPort(repo), desiredAt),
-    async desiredInWorktree() {
-      const files = readWorktree(repo, '');
-      if (!files.ok) return files;
-      const known = await gitText({
-        cwd: repo.root,
-        args: ['ls-files', '-z', '--cached', '--others', '--exclude-standard'],
-      });
-      if (!known.ok) return known;
-      const listed = new Set(known.value.split('\0'));
-      return ok(
-        readDesired(
-          files.value.filter((f) => listed.has(f.path)).map((f) => ({ ...f, link: f.mode === LINK })),
-          null,
-        ),
-      );
-    },
+    desiredAt: trees.at,
+    trusted: headTrust(trustPort(repo), trees.at),
+    desiredInWorktree: trees.inWorktree,
+    keepDesired: trees.keep,
     async trail(email) {
       const since = trail?.email === email ? trail.head : undefined;
       const log = await readLog(repo, { ...(since === undefined ? {} : { since }), under: '', ourEmail: email });
@@ -142,32 +127,4 @@ export async function openOps(dir: string, options: { host?: string | undefined 
       return ok(entries);
     },
   });
-}
-
-/** A symbolic link's mode, as git writes it. */
-const LINK = '120000';
-const TEXT_LIMIT_FILES = 200_000;
-
-/** Every file of the fleet folder, and env files elsewhere in the repository, with texts cached by blob id. */
-async function readWanted(repo: Repo, revision: string, blobs: Map<string, string>): Promise<Result<TreeFile[]>> {
-  const listed = await listTree(repo, revision, '');
-  if (!listed.ok) return listed;
-  if (listed.value.length > TEXT_LIMIT_FILES) {
-    return fail({
-      code: 'git-too-many-files',
-      message: `${listed.value.length} tracked files, want at most ${TEXT_LIMIT_FILES}`,
-      retry: 'stalled',
-    });
-  }
-  const isText = (f: { path: string; mode: string }) =>
-    f.mode !== LINK && (f.path.startsWith(`${FLEET_FOLDER}/`) || /(^|\/)\.?env[^/]*$|\.env(\.|$)/.test(f.path));
-  const wanted = listed.value.filter(isText);
-  const missing = [...new Set(wanted.map((f) => f.blob).filter((b) => !blobs.has(b)))];
-  const texts = await readBlobs(repo, missing);
-  if (!texts.ok) return texts;
-  for (const [blob, text] of texts.value) blobs.set(blob, text);
-  const rest = listed.value
-    .filter((f) => !isText(f))
-    .map((f) => ({ path: f.path, blob: f.blob, text: '', link: f.mode === LINK }));
-  return ok([...wanted.map((f) => ({ path: f.path, blob: f.blob, text: blobs.get(f.blob) ?? '' })), ...rest]);
 }

@@ -223,6 +223,7 @@ async function soundDesired(ops: Ops): Promise<Result<Sound>> {
   const trusted = (await ops.trusted?.(head.value)) ?? ok({ revision: head.value, refused: null });
   if (!trusted.ok) return trusted;
   const desired = await ops.desiredAt(trusted.value.revision);
+  if (desired.ok) ops.keepDesired?.(desired.value);
   return desired.ok ? ok({ desired: desired.value, refused: trusted.value.refused }) : desired;
 }
 

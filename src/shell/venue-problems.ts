@@ -2,11 +2,11 @@
 import { ccxtProblems } from '../adapters/ccxt-venue.ts';
 import type { Problem } from '../core/problem.ts';
 import type { Instance } from '../core/spec/types.ts';
-import type { Desired } from './desired.ts';
 import type { Ops } from './ops.ts';
+import type { ReadDesired } from './read-desired.ts';
 
 /** Exchanges that are missing or cannot prove a market flat (errors), prove less (warnings), or lack their keys. */
-export async function venueProblems(desired: Desired, secrets: Ops['secrets']): Promise<Problem[]> {
+export async function venueProblems(desired: ReadDesired, secrets: Ops['secrets']): Promise<Problem[]> {
   const byExchange = new Map<string, Promise<Problem[]>>();
   const found = await Promise.all(
     desired.instances.map(async ({ name, spec }): Promise<Problem[]> => {

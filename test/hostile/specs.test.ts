@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatProblem } from '../../src/core/problem.ts';
 import { parseSpecs } from '../../src/core/spec/parse.ts';
-import { parseHolds } from '../../src/core/trail/holds.ts';
+import { parseHolds } from '../../src/core/trail/holds-file.ts';
 import { pollutedKeys } from './support.ts';
 
 const FLEET = {

@@ -12,7 +12,8 @@ import { receiptLine } from '../../src/core/trail/receipts.ts';
 import type { TrailEntry } from '../../src/core/trail/types.ts';
 import type { TuningDecision } from '../../src/core/tuning/types.ts';
 import { type ChangePlan, convergeChange, stepChange } from '../../src/shell/changes.ts';
-import { type Desired, type DesiredInstance, readDesired } from '../../src/shell/desired.ts';
+import type { Desired, DesiredInstance } from '../../src/shell/desired.ts';
+import { readDesired } from '../../src/shell/read-desired.ts';
 import { cloneAt, FLEET, git } from './repos.ts';
 
 export const NOW = 1_771_243_200;

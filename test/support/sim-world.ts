@@ -3,9 +3,10 @@
 import type { StopIntent } from '../../src/adapters/intents.ts';
 import { NO_RESTARTS, type RestartState } from '../../src/core/flat/backoff.ts';
 import { known, ok } from '../../src/core/problem.ts';
-import { type Desired, desiredDigest, readDesired } from '../../src/shell/desired.ts';
+import { desiredDigest } from '../../src/shell/desired.ts';
 import type { LocalState } from '../../src/shell/local-state.ts';
 import type { Ops } from '../../src/shell/ops.ts';
+import { type ReadDesired, readDesired } from '../../src/shell/read-desired.ts';
 import { baseEnv } from './fleet-world.ts';
 import { SimBots, type Temper } from './sim-bots.ts';
 import { checkAlways, checkReceipt, checkSignal, checkStart } from './sim-checks.ts';
@@ -212,7 +213,7 @@ export class SimWorld {
 }
 
 /** A tree read once, whichever schedule meets it; receipts, which nothing but `files` holds, do not count. */
-function desiredOf(commit: SimCommit): Desired {
+function desiredOf(commit: SimCommit): ReadDesired {
   const files = [...commit.tree.values()];
   const key = files
     .filter((f) => !f.path.startsWith('fleet/receipts/'))
@@ -228,7 +229,7 @@ function desiredOf(commit: SimCommit): Desired {
   return { ...read, revision: commit.id, files: commit.tree };
 }
 
-const trees = new Map<string, Desired>();
+const trees = new Map<string, ReadDesired>();
 
 function fleetFiles(share: number): Record<string, string> {
   const files: Record<string, string> = { 'README.md': 'ours\n', 'fleet/fleet.yaml': fleetYaml(share) };

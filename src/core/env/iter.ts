@@ -29,6 +29,20 @@ export function listIters(paths: Iterable<string>, basePath: string): number[] {
   return iters.sort((a, b) => a - b);
 }
 
+/** The same for every base at once: base path -> its numbers, ascending; a base without iters is not in it. */
+export function itersByBase(paths: Iterable<string>): Map<string, number[]> {
+  const found = new Map<string, number[]>();
+  for (const path of paths) {
+    const name = path.includes('.iter') ? parseIterName(path) : null;
+    if (name === null) continue;
+    const known = found.get(name.basePath);
+    if (known === undefined) found.set(name.basePath, [name.iter]);
+    else known.push(name.iter);
+  }
+  for (const iters of found.values()) iters.sort((a, b) => a - b);
+  return found;
+}
+
 /** The env that should run: the highest iter present, else the base. */
 export function desiredEnvPath(paths: Iterable<string>, basePath: string): { path: string; iter: number | null } {
   const iter = listIters(paths, basePath).at(-1);

@@ -1,6 +1,5 @@
 /** Rules between the specs and the other tracked files. */
-import { parseEnv } from '../env/read.ts';
-import { validateEnv } from '../env/validate.ts';
+import type { CheckedEnv } from '../env/checked.ts';
 import type { Problem } from '../problem.ts';
 import { nearest } from './suggest.ts';
 import type { Fleet, Instance } from './types.ts';
@@ -8,8 +7,8 @@ import type { Fleet, Instance } from './types.ts';
 export type FleetCheck = {
   fleet: Fleet | null;
   instances: readonly Instance[];
-  /** Text of tracked files by repository-relative path. */
-  envs: Readonly<Record<string, string | undefined>>;
+  /** A tracked env file by its repository-relative path; undefined: not tracked. */
+  envOf(path: string): CheckedEnv | undefined;
   trackedPaths: ReadonlySet<string>;
   /** Where an instance says something; absent: only the file is named. */
   place?: (instance: string, path: readonly string[]) => Partial<Problem>;
@@ -44,14 +43,9 @@ function checkInstance(instance: Instance, input: FleetCheck): Problem[] {
 
 function baseEnvProblems(instance: Instance, input: FleetCheck): Problem[] {
   const path = instance.baseEnv;
-  const text = Object.hasOwn(input.envs, path) ? input.envs[path] : undefined;
-  if (text === undefined) return [missingBase(instance, input)];
-  const env = parseEnv(text, path);
-  const problems = validateEnv(env, text, path);
-  const lineOf = (key: string): Partial<Problem> => {
-    const entry = env.entries.findLast((e) => e.key === key && e.value === env.values[key]);
-    return entry === undefined ? { file: path } : { file: path, line: entry.line, column: entry.column };
-  };
+  const env = input.envOf(path);
+  if (env === undefined) return [missingBase(instance, input)];
+  const problems = [...env.problems];
   const market = env.values['MM_MARKET_NAME'];
   if (market !== instance.market) {
     problems.push({
@@ -59,7 +53,7 @@ function baseEnvProblems(instance: Instance, input: FleetCheck): Problem[] {
       message: `MM_MARKET_NAME: found ${market === undefined ? 'nothing' : JSON.stringify(market.slice(0, 64))}, want "${instance.market}" as in spec.market of ${instance.name}`,
       hint: 'one of the two names the wrong market',
       retry: 'stalled',
-      ...lineOf('MM_MARKET_NAME'),
+      ...env.placeOf('MM_MARKET_NAME'),
     });
   }
   const mainnet = env.values['MM_ENVIRONMENT']?.trim().toLowerCase() === 'mainnet';
@@ -69,7 +63,7 @@ function baseEnvProblems(instance: Instance, input: FleetCheck): Problem[] {
       message: 'MM_ENVIRONMENT: found mainnet, which this fleet does not allow',
       hint: "set allowMainnet: true in the instance's spec or in the fleet's guards",
       retry: 'stalled',
-      ...lineOf('MM_ENVIRONMENT'),
+      ...env.placeOf('MM_ENVIRONMENT'),
     });
   }
   return problems;
@@ -119,8 +113,14 @@ function shared(
   of: (instance: Instance) => string,
   why: string,
 ): Problem[] {
+  const owners = new Map<string, Instance[]>();
+  for (const instance of instances) {
+    const known = owners.get(of(instance));
+    if (known === undefined) owners.set(of(instance), [instance]);
+    else known.push(instance);
+  }
   return instances.flatMap((instance) => {
-    const other = instances.find((one) => one !== instance && of(one) === of(instance));
+    const other = owners.get(of(instance))?.find((one) => one !== instance);
     if (other === undefined) return [];
     return [
       {

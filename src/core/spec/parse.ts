@@ -20,6 +20,18 @@ export type ParsedSpecs = {
   problems: Problem[];
   /** Where an instance says something (`['spec', 'baseEnv']`), for problems found later; the nearest parent when it does not. */
   place(instance: string, path: readonly string[]): Partial<Problem>;
+  /** For the next reading. */
+  memory: SpecMemory;
+};
+
+/** `blob`: git's id of the text, by which it is known again; absent or empty: it is always read. `text` may be a getter. */
+export type SpecFile = { path: string; text: string; blob?: string; link?: boolean };
+
+/** What files without a flaw declared, by path and blob; true only under the fleet's defaults it was read with. */
+export type SpecMemory = {
+  /** The fleet's defaults as JSON text. */
+  defaults: string;
+  files: ReadonlyMap<string, { blob: string; instances: readonly Instance[] }>;
 };
 
 /** Whether a repository-relative path is a spec: the YAML files directly in `fleet/`, except the machine-owned holds. */
@@ -27,35 +39,64 @@ export function isSpecPath(path: string): boolean {
   return /^fleet\/[^/]+\.ya?ml$/.test(path) && !/^fleet\/holds\.ya?ml$/.test(path);
 }
 
-/** Reads the given spec files. A bad file or instance never hides the others; a link is bad, wherever it leads. */
-export function parseSpecs(files: readonly { path: string; text: string; link?: boolean }[]): ParsedSpecs {
+/**
+ * Reads the given spec files. A bad file or instance never hides the others; a link is bad, wherever it leads. A file that
+ * `memory` knows is only read again where a problem needs its place.
+ */
+export function parseSpecs(files: readonly SpecFile[], memory?: SpecMemory): ParsedSpecs {
   const problems: Problem[] = [];
-  const fleets: SpecDocument[] = [];
-  const declared: SpecDocument[] = [];
+  const read = new Map<SpecFile, SpecDocument[]>();
   const invalid = new Map<string, InvalidInstance>();
-  for (const { path, text, link } of files) {
-    const read = link === true ? { documents: [], problems: [linkedSpec(path)] } : readDocuments(path, text);
-    problems.push(...read.problems);
+  const readFile = (file: SpecFile) => {
+    const found =
+      file.link === true ? { documents: [], problems: [linkedSpec(file.path)] } : readDocuments(file.path, file.text);
+    problems.push(...found.problems);
     // A file that does not parse still stands for the instance it is named after.
-    if (read.problems.length > 0 && read.documents.length === 0)
-      addInvalid(invalid, fileStem(path), path, read.problems);
-    for (const document of read.documents) {
+    if (found.problems.length > 0 && found.documents.length === 0)
+      addInvalid(invalid, fileStem(file.path), file.path, found.problems);
+    read.set(file, found.documents);
+  };
+  const remembered = (file: SpecFile) => {
+    const known = file.link === true || file.blob === undefined ? undefined : memory?.files.get(file.path);
+    return known !== undefined && known.blob === file.blob ? known.instances : undefined;
+  };
+  for (const file of files) if (remembered(file) === undefined) readFile(file);
+  const defaultsOf = () => files.flatMap((file) => read.get(file) ?? []).find((each) => kindOf(each) === 'Fleet');
+  const defaultsText = () => JSON.stringify(member(member(defaultsOf()?.value, 'spec'), 'defaults')) ?? '';
+  const trusted = memory !== undefined && memory.defaults === defaultsText();
+  if (!trusted) for (const file of files) if (!read.has(file)) readFile(file);
+  const fleets: SpecDocument[] = [];
+  const declared: Declared[] = [];
+  for (const file of files) {
+    const documents = read.get(file);
+    if (documents === undefined) declared.push(...knownInstances(file, remembered(file) ?? []));
+    for (const document of documents ?? []) {
       const kind = kindOf(document);
       if (kind === 'Fleet') fleets.push(document);
-      else if (kind === 'Instance') declared.push(document);
+      else if (kind === 'Instance')
+        declared.push({ of: file, file: file.path, name: nameOf(document), document: () => document });
       else problems.push(wrongKind(document));
     }
   }
   const fleet = readFleet(fleets, files, problems);
   const defaults = fleets[0];
   const instances: Instance[] = [];
-  const sources = new Map<string, SpecDocument>();
-  for (const document of declared) {
-    const { instance, name, problems: own } = readInstance(document, defaults);
+  const sources = new Map<string, Declared>();
+  const flawed = new Set<SpecFile>();
+  for (const each of declared) {
+    sources.set(each.name, each);
+    if (each.instance !== undefined) {
+      instances.push(each.instance);
+      continue;
+    }
+    const { instance, problems: own } = readInstance(each.document(), defaults);
     problems.push(...own);
-    sources.set(name, document);
-    if (instance === null) addInvalid(invalid, name, document.file, own);
-    else instances.push(instance);
+    if (own.length > 0) flawed.add(each.of);
+    if (instance === null) addInvalid(invalid, each.name, each.file, own);
+    else {
+      instances.push(instance);
+      each.instance = instance;
+    }
   }
   const unique = withoutDuplicates(instances, declared, invalid, problems);
   return {
@@ -64,10 +105,53 @@ export function parseSpecs(files: readonly { path: string; text: string; link?: 
     invalid: [...invalid.values()],
     problems: eachOnce(problems),
     place: (name, path) => {
-      const document = sources.get(name);
+      const document = sources.get(name)?.document();
       return document === undefined ? {} : placeOf({ path: [...path], at: 'missing' }, document, defaults);
     },
+    memory: {
+      defaults: trusted ? memory.defaults : defaultsText(),
+      files: worthKnowing(declared, flawed, read, problems),
+    },
   };
+}
+
+/** One document of kind Instance; `instance`: what it declares, once known and without an error. */
+type Declared = { of: SpecFile; file: string; name: string; instance?: Instance; document(): SpecDocument };
+
+/** What a file was found to declare; its text is only read when a place in it is asked for. */
+function knownInstances(of: SpecFile, instances: readonly Instance[]): Declared[] {
+  let documents: SpecDocument[] | undefined;
+  return instances.map((instance, i) => ({
+    of,
+    file: of.path,
+    name: instance.name,
+    instance,
+    document: () => {
+      documents ??= readDocuments(of.path, of.text).documents;
+      return documents[i]!;
+    },
+  }));
+}
+
+/** The files that declare instances alone, and without as much as a warning. */
+function worthKnowing(
+  declared: readonly Declared[],
+  flawed: ReadonlySet<SpecFile>,
+  read: ReadonlyMap<SpecFile, SpecDocument[]>,
+  problems: readonly Problem[],
+): SpecMemory['files'] {
+  const told = new Set(problems.map((p) => p.file));
+  const found = new Map<string, { blob: string; instances: Instance[] }>();
+  for (const { of, instance } of declared) {
+    if (instance === undefined || of.blob === undefined || of.blob === '' || flawed.has(of) || told.has(of.path))
+      continue;
+    const known = found.get(of.path);
+    if (known === undefined) found.set(of.path, { blob: of.blob, instances: [instance] });
+    else known.instances.push(instance);
+  }
+  for (const [of, documents] of read)
+    if (found.get(of.path)?.instances.length !== documents.length) found.delete(of.path);
+  return found;
 }
 
 function readFleet(fleets: SpecDocument[], files: readonly { path: string }[], problems: Problem[]): Fleet | null {
@@ -101,7 +185,7 @@ function readFleet(fleets: SpecDocument[], files: readonly { path: string }[], p
 function readInstance(
   document: SpecDocument,
   defaults: SpecDocument | undefined,
-): { instance: Instance | null; name: string; problems: Problem[] } {
+): { instance: Instance | null; problems: Problem[] } {
   const name = nameOf(document);
   const value = mergeDefaults(member(member(defaults?.value, 'spec'), 'defaults'), document.value);
   const flaws = validateInstance(value);
@@ -110,49 +194,40 @@ function readInstance(
   const problems = flaws
     .map((flaw): Problem => ({ ...toProblem(flaw, document, defaults), instance: name }))
     .sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
-  return { instance: problems.some((p) => p.severity !== 'warning') ? null : instance, name, problems };
+  return { instance: problems.some((p) => p.severity !== 'warning') ? null : instance, problems };
 }
 
 /** Two instances of one name, or on one account and market, would fight: none of them is usable. */
 function withoutDuplicates(
   instances: Instance[],
-  declared: SpecDocument[],
+  declared: readonly Declared[],
   invalid: Map<string, InvalidInstance>,
   problems: Problem[],
 ): Instance[] {
   const dropped = new Set<Instance>();
-  const report = (
-    document: SpecDocument,
-    name: string,
-    path: string[],
-    code: string,
-    message: string,
-    hint: string,
-  ) => {
+  const report = ({ file, name, document }: Declared, path: string[], code: string, message: string, hint: string) => {
     const problem: Problem = {
       code,
       message: `${pathText(path)}: ${message}`,
       hint,
       retry: 'stalled',
       instance: name,
-      ...placeOf({ path, at: 'value' }, document),
+      ...placeOf({ path, at: 'value' }, document()),
     };
     problems.push(problem);
-    addInvalid(invalid, name, document.file, [problem]);
+    addInvalid(invalid, name, file, [problem]);
     for (const instance of instances) if (instance.name === name) dropped.add(instance);
   };
-  const names = new Map<string, SpecDocument>();
-  for (const document of declared) {
-    const name = nameOf(document);
-    const first = names.get(name);
-    if (first === undefined) names.set(name, document);
+  const names = new Map<string, Declared>();
+  for (const each of declared) {
+    const first = names.get(each.name);
+    if (first === undefined) names.set(each.name, each);
     else
       report(
-        document,
-        name,
+        each,
         ['metadata', 'name'],
         'spec-duplicate-name',
-        `found "${name}" a second time (first in ${first.file})`,
+        `found "${each.name}" a second time (first in ${first.file})`,
         'give each instance its own name',
       );
   }
@@ -169,7 +244,6 @@ function withoutDuplicates(
         const message = `account ${one.account} and market ${one.market} belong to "${other.name}" as well`;
         report(
           names.get(one.name)!,
-          one.name,
           ['spec', 'market'],
           'spec-duplicate-market',
           message,

@@ -37,7 +37,7 @@ export async function runAnalyseCommand(args: string[], options: CommonOptions):
 
 async function newestRun(name: string, options: CommonOptions): Promise<string[] | number> {
   const { io } = options;
-  const opened = await openOps(options.C);
+  const opened = await openOps(options.C, { looksOnly: true });
   if (!opened.ok)
     return usage(
       io,

@@ -19,7 +19,7 @@ import type { CommonOptions } from './options.ts';
 /** Reads the last fetched revision, the process table, the journal's first line and the secrets that cost nothing to read. */
 export async function runDiff(names: string[], options: CommonOptions): Promise<number> {
   const { io } = options;
-  const opened = await openOps(options.C, { host: options.host });
+  const opened = await openOps(options.C, { host: options.host, looksOnly: true });
   if (!opened.ok) return fail(io, opened.problem);
   const ops = opened.value;
   const only = await select(ops, names, io);

@@ -23,7 +23,7 @@ export async function runHistory(names: string[], options: HistoryOptions): Prom
   const { io } = options;
   if (options.all === true && names.length > 0) return usage(io, 'history takes one instance, or --all');
   if (options.all === true && options.plot !== undefined) return usage(io, '--plot draws one instance');
-  const opened = await openOps(options.C);
+  const opened = await openOps(options.C, { looksOnly: true });
   if (!opened.ok) return fail(io, opened.problem);
   const ops = opened.value;
   const sinceMs = sinceOf(options.since, ops.clock.nowMs());

@@ -6,8 +6,8 @@ import { isSecretKey } from '../../core/env/keys.ts';
 import { parseEnv } from '../../core/env/read.ts';
 import { removeKeys } from '../../core/env/write.ts';
 import { formatProblem, type Problem } from '../../core/problem.ts';
-import { readDesired } from '../desired.ts';
 import { EXIT } from '../exit.ts';
+import { readDesired } from '../read-desired.ts';
 import { usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 

@@ -22,7 +22,7 @@ export async function runLogs(names: string[], options: CommonOptions): Promise<
   const lines = Number(options.lines ?? '120');
   if (!Number.isSafeInteger(lines) || lines < 0)
     return usage(io, `-n: found "${options.lines}", want a number of lines`);
-  const opened = await openOps(options.C);
+  const opened = await openOps(options.C, { looksOnly: true });
   if (!opened.ok) return fail(io, opened.problem);
   const ops = opened.value;
   const only = await select(ops, names, io);

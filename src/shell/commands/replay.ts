@@ -26,7 +26,7 @@ export async function runReplay(names: string[], options: ReplayOptions): Promis
     if (!rule.ok) return refuse(options, [rule.problem]);
     rules.push(rule.value);
   }
-  const opened = await openOps(options.C);
+  const opened = await openOps(options.C, { looksOnly: true });
   if (!opened.ok) return refuse(options, [opened.problem]);
   const trees = await readTrees(opened.value, options.baseline);
   if (!trees.ok) return refuse(options, [trees.problem]);

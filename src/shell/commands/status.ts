@@ -16,7 +16,7 @@ const REFRESH_MS = 2_000;
 /** `status`: what the last fetched revision declares and what runs. Reads only; no network. */
 export async function runStatus(names: string[], options: CommonOptions): Promise<number> {
   const { io } = options;
-  const opened = await openOps(options.C, { host: options.host });
+  const opened = await openOps(options.C, { host: options.host, looksOnly: true });
   if (!opened.ok) return failOrChat(null, options, opened.problem);
   const ops = opened.value;
   const only = await select(ops, names, io);

@@ -4,6 +4,7 @@ import { formatProblem, type Problem } from '../../core/problem.ts';
 import type { Desired } from '../desired.ts';
 import { EXIT } from '../exit.ts';
 import { type Ops, openOps } from '../ops.ts';
+import type { ReadDesired } from '../read-desired.ts';
 import { venueProblems } from '../venue-problems.ts';
 import { fail } from './common.ts';
 import type { CommonOptions } from './options.ts';
@@ -11,7 +12,7 @@ import type { CommonOptions } from './options.ts';
 /** `validate`: the working tree's specs, envs and secrets; no network, no process. Exit 3 when anything is an error. */
 export async function runValidate(options: CommonOptions): Promise<number> {
   const { io } = options;
-  const opened = await openOps(options.C);
+  const opened = await openOps(options.C, { looksOnly: true });
   if (!opened.ok) return fail(io, opened.problem);
   const read = await opened.value.desiredInWorktree();
   if (!read.ok) return fail(io, read.problem);
@@ -63,7 +64,7 @@ function secretProblems(desired: Desired, ops: Ops): Problem[] {
 }
 
 /** A bot makes its folder at its first start, so a missing one is only a warning. */
-function journalWarnings(desired: Desired, root: string): Problem[] {
+function journalWarnings(desired: ReadDesired, root: string): Problem[] {
   return desired.instances.flatMap(({ name, spec }): Problem[] => {
     if (spec === null || existsSync(dirname(resolve(root, spec.journal.path)))) return [];
     return [

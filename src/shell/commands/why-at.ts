@@ -23,7 +23,7 @@ import type { CommonOptions } from './options.ts';
  */
 export async function runWhyAt(names: string[], revision: string, options: CommonOptions): Promise<number> {
   const { io } = options;
-  const opened = await openOps(options.C);
+  const opened = await openOps(options.C, { looksOnly: true });
   if (!opened.ok) return fail(io, opened.problem);
   const ops = opened.value;
   const only = await select(ops, names, io);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { checkEnv } from '../../../src/core/env/checked.ts';
 import { checkFleet } from '../../../src/core/spec/check.ts';
 import { parseSpecs } from '../../../src/core/spec/parse.ts';
 import { AMZN, FLEET, file, MON } from './support.ts';
@@ -10,8 +11,19 @@ function check(spec: string, envs: Record<string, string>, fleet = FLEET, tracke
   const parsed = parseSpecs([file('fleet.yaml', fleet), file('amzn.yaml', spec)]);
   expect(parsed.problems).toEqual([]);
   const trackedPaths = new Set([...Object.keys(envs), ...tracked]);
-  return checkFleet({ fleet: parsed.fleet, instances: parsed.instances, envs, trackedPaths, place: parsed.place });
+  return checkFleet({
+    fleet: parsed.fleet,
+    instances: parsed.instances,
+    envOf: among(envs),
+    trackedPaths,
+    place: parsed.place,
+  });
 }
+
+const among = (envs: Record<string, string>) => (path: string) => {
+  const text = envs[path];
+  return text === undefined ? undefined : checkEnv(text, path);
+};
 
 describe('rules between files', () => {
   test('a good instance has no problem', () => {
@@ -71,7 +83,7 @@ describe('rules between files', () => {
     const specs = [file('fleet.yaml', FLEET), file('amzn.yaml', `${AMZN}  host: trader-1\n`), file('mon.yaml', MON)];
     const { fleet, instances } = parseSpecs(specs);
     const envs = { [ENV]: GOOD, 'fleet/env/mon/.env.mon': 'MM_MARKET_NAME=MON-USD' };
-    expect(checkFleet({ fleet, instances, envs, trackedPaths: new Set() })).toMatchObject([
+    expect(checkFleet({ fleet, instances, envOf: among(envs), trackedPaths: new Set() })).toMatchObject([
       { code: 'spec-no-host', severity: 'warning', instance: 'mon', file: 'fleet/mon.yaml' },
     ]);
   });
@@ -83,7 +95,7 @@ describe('rules between files', () => {
       file('amzn.yaml', AMZN),
       file('amzn2.yaml', other),
     ]);
-    const problems = checkFleet({ fleet, instances, envs: { [ENV]: GOOD }, trackedPaths: new Set([ENV]) });
+    const problems = checkFleet({ fleet, instances, envOf: among({ [ENV]: GOOD }), trackedPaths: new Set([ENV]) });
     expect(problems.map((p) => [p.code, p.instance])).toEqual([
       ['spec-shared-env', 'amzn'],
       ['spec-shared-env', 'amzn2'],

@@ -1,0 +1,169 @@
+/** Desired state at revisions and in the working tree: what is listed by git, read once, and kept for the next command. */
+import type { Repo } from '../adapters/git.ts';
+import { readBlobsNow } from '../adapters/git-blobs.ts';
+import { listTree, readBlobs, readWorktree } from '../adapters/git-read.ts';
+import { gitText } from '../adapters/git-run.ts';
+import { itersByBase, parseIterName } from '../core/env/iter.ts';
+import { fail, ok, type Result } from '../core/problem.ts';
+import { BUILD } from './build-id.ts';
+import { type Desired, desiredEnv, FLEET_FOLDER, isSpecPath, type Memory, type TreeFile } from './desired.ts';
+import type { ReadDesired } from './read-desired.ts';
+import { type KeptTree, type ListedFile, readTreeCache, writeTreeCache } from './tree-cache.ts';
+
+export type Trees = {
+  /** Desired state at a revision; what has not changed is not read again. */
+  at(revision: string): Promise<Result<Desired>>;
+  inWorktree(): Promise<Result<ReadDesired>>;
+  /** Keeps what was read for the next command. */
+  keep(desired: Desired): void;
+};
+
+export type TreeOptions = {
+  /** Every text is read before anything is done: for commands that act, whose reads may not fail half-way. */
+  whole: boolean;
+  /** The program's build; null: nothing is kept between commands. */
+  build?: string | null;
+};
+
+/** `stateDir`: `.mmfleet`. */
+export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): Trees {
+  const build = options.build === undefined ? BUILD : options.build;
+  const blobs = new Map<string, string>();
+  let last: { desired: Desired; files: ListedFile[] } | null = null;
+  let kept: KeptTree | null | undefined;
+  const stored = () => {
+    if (kept === undefined) kept = build === null ? null : readTreeCache(stateDir, build);
+    return kept;
+  };
+
+  const at = async (revision: string): Promise<Result<Desired>> => {
+    if (last?.desired.revision === revision) return ok(last.desired);
+    const before = stored();
+    const same = before?.revision === revision ? before : null;
+    const listed = same === null ? await list(repo, revision) : ok(same.files);
+    if (!listed.ok) return listed;
+    const files = listed.value;
+    const memory = last?.desired.memory ?? before?.memory;
+    const wanted = options.whole ? files.filter((f) => f.kind === 'text') : same?.whole ? [] : needed(files, memory);
+    const missing = new Set(wanted.map((f) => f.blob).filter((blob) => !blobs.has(blob)));
+    const texts = await readBlobs(repo, [...missing]);
+    if (!texts.ok) return texts;
+    for (const [blob, text] of texts.value) blobs.set(blob, text);
+    const tree = treeFiles(repo, files, blobs);
+    const desired =
+      same !== null && same.whole !== null
+        ? asKept(same, same.whole, tree)
+        : (await import('./read-desired.ts')).readDesired(tree, revision, memory);
+    last = { desired, files };
+    return ok(desired);
+  };
+
+  return {
+    at,
+    async inWorktree() {
+      const files = readWorktree(repo, '');
+      if (!files.ok) return files;
+      const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+      const known = await gitText({ cwd: repo.root, args });
+      if (!known.ok) return known;
+      const listed = new Set(known.value.split('\0'));
+      const tree = files.value.filter((f) => listed.has(f.path)).map((f) => ({ ...f, link: f.mode === LINK }));
+      const { readDesired } = await import('./read-desired.ts');
+      return ok(readDesired(tree, null, last?.desired.memory ?? stored()?.memory));
+    },
+    keep(desired) {
+      const { revision, memory, fleet, fleetBlob, holds, problems } = desired;
+      if (build === null || revision === null || last?.desired.revision !== revision || stored()?.revision === revision)
+        return;
+      const whole = problems.length > 0 || fleet === null ? null : { fleet, fleetBlob, holds };
+      kept = { revision, files: last.files, memory, whole };
+      writeTreeCache(stateDir, build, kept);
+    },
+  };
+}
+
+/** A symbolic link's mode, as git writes it. */
+const LINK = '120000';
+const TEXT_LIMIT_FILES = 200_000;
+
+async function list(repo: Repo, revision: string): Promise<Result<ListedFile[]>> {
+  const listed = await listTree(repo, revision, '');
+  if (!listed.ok) return listed;
+  if (listed.value.length > TEXT_LIMIT_FILES) {
+    return fail({
+      code: 'git-too-many-files',
+      message: `${listed.value.length} tracked files, want at most ${TEXT_LIMIT_FILES}`,
+      retry: 'stalled',
+    });
+  }
+  return ok(
+    listed.value.map(({ path, blob, mode }) => ({
+      path,
+      blob,
+      kind: mode === LINK ? 'link' : isText(path) ? 'text' : 'rest',
+    })),
+  );
+}
+
+/** What has to be read to say what is desired: specs, holds and the envs that may run, unless they are known. */
+function needed(files: readonly ListedFile[], memory: Memory | undefined): ListedFile[] {
+  const newest = itersByBase(files.map((f) => f.path));
+  return files.filter(({ path, blob, kind }) => {
+    if (kind !== 'text' || groupOf(path) === 'records') return false;
+    const iter = parseIterName(path);
+    if (iter !== null && newest.get(iter.basePath)?.at(-1) !== iter.iter) return false;
+    const known = memory?.specs.files.get(path) ?? memory?.envs.get(path);
+    return known?.blob !== blob;
+  });
+}
+
+/** Files whose texts are asked for together. */
+function groupOf(path: string): 'specs' | 'records' | 'iters' | 'others' {
+  if (isSpecPath(path)) return 'specs';
+  if (path.startsWith(`${FLEET_FOLDER}/receipts/`) || path.endsWith('.verdicts')) return 'records';
+  return parseIterName(path) === null ? 'others' : 'iters';
+}
+
+/** Texts that were not read before come when one is asked for, with all of its group in one process. */
+function treeFiles(repo: Repo, files: readonly ListedFile[], blobs: Map<string, string>): TreeFile[] {
+  const readGroup = (path: string) => {
+    const group = groupOf(path);
+    const alike = files.filter((f) => f.kind === 'text' && !blobs.has(f.blob) && groupOf(f.path) === group);
+    const texts = readBlobsNow(repo, [...new Set(alike.map((f) => f.blob))]);
+    // An object that git lists and does not have: nothing may be decided from the rest.
+    if (!texts.ok) throw new Error(texts.problem.message);
+    for (const [blob, text] of texts.value) blobs.set(blob, text);
+  };
+  return files.map(({ path, blob, kind }): TreeFile => {
+    if (kind !== 'text') return { path, blob, text: '', link: kind === 'link' };
+    return {
+      path,
+      blob,
+      get text() {
+        if (!blobs.has(blob)) readGroup(path);
+        return blobs.get(blob) ?? '';
+      },
+    };
+  });
+}
+
+/** The same as reading a tree in which nothing is wrong. */
+function asKept({ revision, memory }: KeptTree, whole: NonNullable<KeptTree['whole']>, tree: TreeFile[]): Desired {
+  const files = new Map(tree.filter((f) => f.link !== true).map((f) => [f.path, f]));
+  const iters = itersByBase(files.keys());
+  const clean = (path: string) => {
+    const known = memory.envs.get(path);
+    return known === undefined ? undefined : { values: known.values, problems: [] };
+  };
+  const instances = [...memory.specs.files.values()].flatMap(({ blob, instances: declared }) =>
+    declared.map((spec) => {
+      const { env } = desiredEnv(files, spec, iters.get(spec.baseEnv) ?? [], clean);
+      return { name: spec.name, file: spec.file, specBlob: blob, spec, env, problems: [] };
+    }),
+  );
+  instances.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return { revision, ...whole, instances, files, problems: [], memory };
+}
+
+/** Every file of the fleet folder, and env files elsewhere in the repository. */
+const isText = (path: string) => path.startsWith(`${FLEET_FOLDER}/`) || /(^|\/)\.?env[^/]*$|\.env(\.|$)/.test(path);
