@@ -10,21 +10,24 @@ export type TailRead = { bytes: number; whole: boolean; fullyParsedLines: number
 /**
  * Reads a run from behind: goes back until `fills` fills that are older than `horizonS` (so that their markouts are
  * known) are covered, then once forward to the end. Its cost does not depend on the run's length. The sink gets whole
- * blocks, so some more lines than asked for; line numbers count from where reading began. `sinkOf` makes a fresh sink for
- * each try (more than one only when other lines look like fills).
+ * blocks, so some more lines than asked for; line numbers of its first file count from where reading began. `sinkOf` makes
+ * a fresh sink for each try (more than one only when other lines look like fills); it may ask which file is being read.
  */
 export function readTail<S extends LineSink>(
   paths: string[],
   want: { fills: number; horizonS: number },
-  sinkOf: () => S,
+  sinkOf: (file: () => string) => S,
 ): Result<TailRead & { sink: S }> {
   let fills = want.fills;
   for (;;) {
     const start = startOfTail(paths, fills);
     if (!start.ok) return start;
-    const sink = sinkOf();
+    let file = '';
+    const sink = sinkOf(() => file);
     const counted = countingSink(sink);
-    const read = scanFrom(paths, start.value, counted.sink);
+    const read = scanFrom(paths, start.value, counted.sink, (path) => {
+      file = path;
+    });
     if (!read.ok) return read;
     const whole = start.value.at === 0 && start.value.offset === 0;
     if (whole || counted.olderThan(want.horizonS) >= want.fills)
@@ -71,11 +74,17 @@ function countOf(bytes: Buffer): number {
   return count;
 }
 
-function scanFrom(paths: string[], { at, offset }: Place, sink: LineSink): Result<Omit<TailRead, 'whole'>> {
+function scanFrom(
+  paths: string[],
+  { at, offset }: Place,
+  sink: LineSink,
+  onFile: (path: string) => void,
+): Result<Omit<TailRead, 'whole'>> {
   const scanner = new LineScanner(sink);
   let bytes = 0;
   for (let n = at; n < paths.length; n += 1) {
     scanner.startFile();
+    onFile(paths[n]!);
     const read = withFile(paths[n]!, (fd) => {
       const end = scanDescriptor(fd, scanner, { offset: n === at ? offset : 0, skipping: false });
       if (end.skipping) scanner.skipLongLine();

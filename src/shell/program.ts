@@ -160,6 +160,7 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     (c) =>
       json(c)
         .option('--last-fills <n>', 'fills of the realised PnL', '100')
+        .option('--tail', 'only the end: the last fills whose markouts are known, however long the journal')
         .option('--assumed-fee-bps <bps>', 'fee instead of the journal’s own', '0'),
   );
   add(

@@ -1,8 +1,9 @@
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readTail } from '../../src/adapters/journal-tail.ts';
+import type { JournalItem } from '../../src/core/journal/report.ts';
 import type { FillEvent } from '../../src/core/journal/types.ts';
 import { analyseFiles, analyseTail, runAnalyse } from '../../src/shell/commands/analyse.ts';
 import { journalLines } from '../support/journal-generator.ts';
@@ -60,10 +61,50 @@ test('words that look like fills do not shorten the window', () => {
   writeFileSync(path, `${lines.join('\n')}\n`);
   appendFileSync(path, `${'{"ts": 1771200000.5, "type": "note", "about": "fill"}\n'.repeat(20_000)}`);
   const options = { lastFills: 40, assumedFeeBps: 0 };
-  const tail = analyseTail('SOL-USD', [path], { fills: 40, horizonS: 0 }, options);
+  const tail = analyseTail('SOL-USD', [path], options);
   const all = analyseFiles('SOL-USD', [path], options);
   if (!tail.ok || !all.ok) throw new Error('not read');
   expect(tail.value.metrics.realizedPnlUsd).toEqual(all.value.metrics.realizedPnlUsd);
+});
+
+test.each([1, 7, 40, 300])(
+  'the report of the end has the PnL, position and time of the whole, last %i fills',
+  (lastFills) => {
+    const options = { lastFills, assumedFeeBps: 0 };
+    const [tail, all] = [analyseTail('SOL-USD', pieces, options), analyseFiles('SOL-USD', pieces, options)];
+    if (!tail.ok || !all.ok) throw new Error('not read');
+    expect(tail.value.reading.tail).toBe(true);
+    expect(tail.value.bytes).toBeLessThan(all.value.bytes);
+    const kept = ({ metrics: m, window }: JournalItem) => ({
+      pnl: m.realizedPnlUsd,
+      carried: m.realizedPnlCarriedUsd,
+      position: 'value' in m.positionBase && m.positionBase.value,
+      end: window.endTs,
+      pending: m.markoutBps['2m'].pending,
+    });
+    expect(kept(tail.value)).toEqual(kept(all.value));
+    expect(tail.value.metrics.markoutBps['2m'].pending).toBeLessThan(tail.value.counts.fills - lastFills + 1);
+  },
+);
+
+test('the end of a journal whose lines are badly out of order is sorted too', () => {
+  const path = join(folder, 'disorder.jsonl');
+  const source = journalLines(8);
+  const lines = Array.from({ length: 6000 }, () => source.next().value as string);
+  for (let at = 1; at + 400 < lines.length; at += 400) {
+    lines.splice(at, 400, ...lines.slice(at + 200, at + 400), ...lines.slice(at, at + 200));
+  }
+  writeFileSync(path, `${lines.join('\n')}\n`);
+  const options = { lastFills: 20, assumedFeeBps: 0 };
+  const tail = analyseTail('SOL-USD', [path], options);
+  if (!tail.ok) throw new Error('not read');
+  expect(tail.value.reading).toMatchObject({ tail: true, sortedByTime: true });
+  // The same bytes alone in a file.
+  const alone = join(folder, 'alone.jsonl');
+  writeFileSync(alone, readFileSync(path).subarray(-tail.value.bytes));
+  const all = analyseFiles('SOL-USD', [alone], options);
+  if (!all.ok) throw new Error('not read');
+  expect(tail.value.metrics).toEqual(all.value.metrics);
 });
 
 async function analyse(paths: string[], json: boolean) {

@@ -12,32 +12,12 @@ import {
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { JournalCursor, JournalFolders } from '../../src/adapters/journal-cursor.ts';
-import { analyseTail, runAnalyse } from '../../src/shell/commands/analyse.ts';
 import { journalLines, type Layout, writeJournal } from '../support/journal-generator.ts';
 import { pushToConverged } from './converge.ts';
 import { observeProcesses } from './process-child.ts';
 
 const [name, ...args] = process.argv.slice(2) as [string, ...string[]];
-const io = {
-  out: () => {},
-  err: (text: string) => void process.stderr.write(text),
-  isTTY: false,
-  color: false,
-  columns: 120,
-};
-const OPTIONS = { lastFills: 100, assumedFeeBps: 0 };
-
 switch (name) {
-  case 'analyse': {
-    const code = await runAnalyse([args[0]!], { ...OPTIONS, json: false }, io);
-    if (code !== 0) process.exit(code);
-    break;
-  }
-  case 'tail': {
-    const item = analyseTail('SOL-USD', [args[0]!], { fills: 500, horizonS: 180 }, OPTIONS);
-    if (!item.ok || item.value.counts.fills < 500) throw new Error('no tail');
-    break;
-  }
   case 'parse-all': {
     await parseAll(args[0]!);
     break;
@@ -63,7 +43,6 @@ switch (name) {
   default:
     throw new Error(`no program ${name}`);
 }
-if (process.env['BENCH_RSS'] !== undefined) process.stdout.write(String(process.resourceUsage().maxRSS / 1024));
 
 /** The plain way: every line an object, three counts and the fills kept. */
 async function parseAll(path: string): Promise<void> {

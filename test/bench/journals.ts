@@ -1,16 +1,19 @@
 /** Whole-file analysis, the tail, and layouts of other bots. */
 import { join } from 'node:path';
-import { folder, generate, installed, medianOf, node, nothing, pair, peak, row, run, skip } from './measure.ts';
+import { cli, folder, generate, installed, medianOf, node, nothing, pair, peak, row, run, skip } from './measure.ts';
 
 export const LARGE_MB = Number(process.env['BENCH_LARGE_MB'] ?? 300);
 export const MEDIUM_MB = Number(process.env['BENCH_MEDIUM_MB'] ?? 100);
 const SMALL_MB = 10;
+const DUCKDB = process.env['BENCH_DUCKDB'] ?? 'duckdb';
+
+/** As a user types it. */
+const ours = (path: string) => cli('analyse', path);
 
 export function wholeFile(): void {
   const small = generate('small', SMALL_MB);
   const medium = generate('medium', MEDIUM_MB);
   const large = generate('large', LARGE_MB);
-  const ours = (path: string) => node('analyse', path);
   skip('G1', 'analyse, CPU', 'the bot’s own analyser (Python)', 'not at hand; G4 and G5 stand in');
   row({
     goal: 'G1',
@@ -27,29 +30,45 @@ export function wholeFile(): void {
   if (installed('rg')) pair(rg, ours(large), ['rg', '-N', '"type": "fill"', large]);
   else skip(rg.goal, rg.what, rg.peer, 'not installed');
   const duck = { goal: 'G4', what: `analyse ${MEDIUM_MB} MB, CPU`, peer: 'DuckDB read_json', limit: 0.35 };
-  const sql = `select type, count(*) from read_json('${medium}', format='newline_delimited') group by type`;
-  if (installed('duckdb')) pair(duck, ours(medium), ['duckdb', '-c', sql]);
+  if (installed(DUCKDB)) pair(duck, ours(medium), [DUCKDB, '-c', duckQuery(medium)]);
   else skip(duck.goal, duck.what, duck.peer, 'not installed');
   const plain = { goal: 'G5', what: `analyse ${MEDIUM_MB} MB, CPU`, peer: 'readline + JSON.parse', limit: 0.3 };
   pair(plain, ours(medium), node('parse-all', medium));
 }
 
+/** Counts, sums and means only, without markouts and PnL: less than the report has. */
+function duckQuery(path: string): string {
+  const texts = [
+    'type',
+    'run_id',
+    'side',
+    'price',
+    'qty',
+    'fee',
+    'edge_bps',
+    'position',
+    'mid',
+    'best_bid',
+    'best_ask',
+  ];
+  const columns = ["ts: 'DOUBLE'", ...texts.map((name) => `${name}: 'VARCHAR'`)].join(', ');
+  const fill = 'sum(price::DOUBLE * qty::DOUBLE), avg(edge_bps::DOUBLE), max(position), max(mid), max(best_bid)';
+  return `select type, run_id, count(*), min(ts), max(ts), ${fill} from read_json('${path}', format='newline_delimited', columns={${columns}}, ignore_errors=true) group by type, run_id`;
+}
+
+/** The last 500 fills whose markouts are known. */
 export function tailFirst(): void {
   const [medium, large] = [join(folder, 'medium.jsonl'), join(folder, 'large.jsonl')];
-  const what = `last 500 fills of ${LARGE_MB} MB, CPU`;
-  pair({ goal: 'G3', what, peer: 'node -e 0', limit: 2 }, node('tail', large), nothing());
-  pair(
-    { goal: 'G3', what, peer: `the same of ${MEDIUM_MB} MB`, limit: 1.2 },
-    node('tail', large),
-    node('tail', medium),
-  );
+  const what = `analyse --tail, 500 fills of ${LARGE_MB} MB`;
+  const tail = (path: string) => cli('analyse', '--tail', '--last-fills', '500', path);
+  pair({ goal: 'G3', what, peer: 'node -e 0', limit: 2 }, tail(large), nothing());
+  pair({ goal: 'G3', what, peer: `the same of ${MEDIUM_MB} MB`, limit: 1.2 }, tail(large), tail(medium));
 }
 
 export function foreignLayouts(): void {
   const [plain, compact, shuffled] = (['default', 'compact', 'shuffled'] as const).map((l) =>
     generate(`l-${l}`, 40, l),
   );
-  const ours = (path: string) => node('analyse', path);
   pair(
     { goal: 'G6', what: 'compact spacing, 40 MB', peer: 'default spacing', limit: 1.2 },
     ours(compact!),

@@ -1,6 +1,6 @@
 /** How a goal is measured: whole processes in alternating pairs, medians, one printed row each. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -48,8 +48,21 @@ export function run(command: string[], env: Record<string, string> = {}): Cost &
   return { wall, cpu: user + system, stdout: done.stdout };
 }
 
-export function peak(program: string, path: string): number {
-  return Number(run(node(program, path), { BENCH_RSS: '1' }).stdout);
+/** Peak memory of a command line of mmfleet in MiB: the real one, with a word more at its exit. */
+export function peak(...args: string[]): number {
+  const hook = 'process.on("exit",()=>require("node:fs").writeSync(1,"@@"+process.resourceUsage().maxRSS/1024))';
+  const { stdout } = run([process.execPath, '--require', hookFile(hook), CLI, ...args]);
+  return Number(stdout.slice(stdout.lastIndexOf('@@') + 2));
+}
+
+function hookFile(code: string): string {
+  const path = join(folder, 'peak.cjs');
+  writeFileSync(path, code);
+  return path;
+}
+
+export function cli(...args: string[]): string[] {
+  return [process.execPath, CLI, ...args];
 }
 
 export function pair(

@@ -11,7 +11,14 @@ import type { BadLine, FillEvent, JournalEvent } from './types.ts';
 export type AnalysisOptions = { lastFills: number; assumedFeeBps: number };
 
 /** What the events do not tell. */
-export type ReadFacts = { market: string; files: string[]; bytes: number; fullyParsedLines: number };
+export type ReadFacts = {
+  market: string;
+  files: string[];
+  bytes: number;
+  fullyParsedLines: number;
+  /** Only the end of the files was read. */
+  tail?: boolean;
+};
 
 export const MAX_BAD_LINES_LISTED = 20;
 const MAX_RUNS = 1000;
@@ -124,7 +131,11 @@ export class JournalAnalysis {
       runs: [...this.#runs.values()],
       runsOmitted: this.#runsOmitted,
       badLines: this.#badLines,
-      reading: { fullyParsedLines: facts.fullyParsedLines, sortedByTime: points !== undefined },
+      reading: {
+        fullyParsedLines: facts.fullyParsedLines,
+        sortedByTime: points !== undefined,
+        tail: facts.tail === true,
+      },
     };
   }
 

@@ -103,6 +103,9 @@ export type JournalItem = {
   /** Runs beyond the first 1000, counted only. */
   runsOmitted: number;
   badLines: BadLine[];
-  /** How it was read: lines that needed the full parser, and whether points had to be sorted by time. */
-  reading: { fullyParsedLines: number; sortedByTime: boolean };
+  /**
+   * How it was read: lines that needed the full parser, whether points had to be sorted by time, and whether only the end
+   * was read: every count and metric is then of that end, and lines of the first file are numbered from where it begins.
+   */
+  reading: { fullyParsedLines: number; sortedByTime: boolean; tail: boolean };
 };

@@ -1,22 +1,24 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { headOf } from '../../adapters/git.ts';
-import { listMarketRuns } from '../../adapters/journal-files.ts';
-import { resolveNames } from '../../core/spec/names.ts';
-import { openOps } from '../ops.ts';
+import { EXIT } from '../exit.ts';
 import { runAnalyse } from './analyse.ts';
-import { fail, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
-/** `analyse PATH... | NAME`: a name means that instance's newest run. */
+/** `analyse PATH... | NAME`: a name means that instance's newest run. A report on a file loads nothing of the repository. */
 export async function runAnalyseCommand(args: string[], options: CommonOptions): Promise<number> {
   const { io } = options;
   const lastFills = Number(options.lastFills ?? '100');
   const assumedFeeBps = Number(options.assumedFeeBps ?? '0');
-  if (!Number.isSafeInteger(lastFills) || lastFills < 1)
-    return usage(io, `--last-fills: found "${options.lastFills}", want a positive number of fills`);
-  if (!Number.isFinite(assumedFeeBps))
-    return usage(io, `--assumed-fee-bps: found "${options.assumedFeeBps}", want a number (bps)`);
+  const refused =
+    !Number.isSafeInteger(lastFills) || lastFills < 1
+      ? `--last-fills: found "${options.lastFills}", want a positive number of fills`
+      : !Number.isFinite(assumedFeeBps)
+        ? `--assumed-fee-bps: found "${options.assumedFeeBps}", want a number (bps)`
+        : null;
+  if (refused !== null) {
+    io.err(`${refused}\n`);
+    return EXIT.usage;
+  }
   const paths: string[] = [];
   for (const arg of args) {
     const path = resolve(options.C, arg);
@@ -24,37 +26,13 @@ export async function runAnalyseCommand(args: string[], options: CommonOptions):
       paths.push(path);
       continue;
     }
-    const named = await newestRun(arg, options);
+    const named = await (await import('./analyse-name.ts')).newestRun(arg, options);
     if (typeof named === 'number') return named;
     paths.push(...named);
   }
   return runAnalyse(
     paths,
-    { lastFills, assumedFeeBps, json: options.json === true },
+    { lastFills, assumedFeeBps, json: options.json === true, tail: options.tail === true },
     { out: io.out, err: io.err, isTTY: io.errTTY, color: io.color, columns: io.columns },
   );
-}
-
-async function newestRun(name: string, options: CommonOptions): Promise<string[] | number> {
-  const { io } = options;
-  const opened = await openOps(options.C, { looksOnly: true });
-  if (!opened.ok)
-    return usage(
-      io,
-      `${name}: no such file, and ${options.C} is not an operations repository in which it could name an instance`,
-    );
-  const head = await headOf(opened.value.repo);
-  const desired = head.ok && head.value !== null ? await opened.value.desiredAt(head.value) : null;
-  if (desired === null || !desired.ok)
-    return usage(io, `${name}: no such file, and the repository has no readable commit`);
-  const found = resolveNames(
-    [name],
-    desired.value.instances.flatMap((i) => (i.spec === null ? [] : [i.spec])),
-  );
-  if (!found.ok) return fail(io, found.problem);
-  const instance = found.value[0]!;
-  const runs = listMarketRuns(resolve(opened.value.repo.root, instance.journal.path), instance.market);
-  if (!runs.ok) return fail(io, { ...runs.problem, instance: instance.name });
-  const newest = runs.value.at(-1);
-  return newest === undefined ? usage(io, `${instance.name}: no journal of ${instance.market} yet`) : newest.paths;
 }

@@ -3,7 +3,8 @@ import { setFlagsFromString } from 'node:v8';
 import { listRuns, marketInside, type RunFiles, scanFile } from '../../adapters/journal-files.ts';
 import { readTail } from '../../adapters/journal-tail.ts';
 import { type AnalysisOptions, JournalAnalysis } from '../../core/journal/analysis.ts';
-import { PointSeries } from '../../core/journal/markout-book.ts';
+import { MARKOUT_GRACE_S } from '../../core/journal/markout.ts';
+import { HORIZONS_S, PointSeries } from '../../core/journal/markout-book.ts';
 import type { JournalItem } from '../../core/journal/report.ts';
 import { LineScanner, type LineSink, type ScanMode } from '../../core/journal/scan.ts';
 import type { JournalEvent } from '../../core/journal/types.ts';
@@ -12,6 +13,8 @@ import { renderJournalReport } from '../render/journal-report.ts';
 
 export type AnalyseOptions = AnalysisOptions & {
   json: boolean;
+  /** Only the end of the journal, enough for `lastFills` fills whose markouts are known. */
+  tail?: boolean;
   /** Every line through the full parser. */
   strict?: boolean;
 };
@@ -41,7 +44,8 @@ export async function runAnalyse(paths: string[], options: AnalyseOptions, io: A
   const items: JournalItem[] = [];
   const problems: Problem[] = [];
   for (const [market, files] of filesByMarket(runs.value)) {
-    const item = analyseFiles(market, files, options, progress.step);
+    const item =
+      options.tail === true ? analyseTail(market, files, options) : analyseFiles(market, files, options, progress.step);
     if (item.ok) items.push(item.value);
     else problems.push(item.problem);
   }
@@ -62,18 +66,16 @@ export function analyseFiles(
 ): Result<JournalItem> {
   const mode: ScanMode = options.strict === true ? 'full' : 'quick';
   const analysis = new JournalAnalysis(options);
-  const sink: LineSink & { file: string } = {
-    file: '',
-    event: (event, schema) => analysis.add(event, schema),
-    quick: (line) => analysis.addQuick(line),
-    bad: (line, reason) => analysis.bad({ file: sink.file, line, reason }),
-  };
-  const scanner = new LineScanner(sink, mode);
+  let file = '';
+  const scanner = new LineScanner(
+    analysisSink(analysis, () => file),
+    mode,
+  );
   let bytes = 0;
-  for (const file of files) {
-    sink.file = file;
+  for (const path of files) {
+    file = path;
     scanner.startFile();
-    const read = scanFile(file, scanner, onBytes);
+    const read = scanFile(path, scanner, onBytes);
     if (!read.ok) return read;
     bytes += read.value.bytes;
   }
@@ -83,45 +85,54 @@ export function analyseFiles(
   return points.ok ? { ok: true, value: analysis.finish(facts, points.value) } : points;
 }
 
-/** The same over the end of one run only: the last `fills` fills whose markouts are known, whatever the run's length. */
-export function analyseTail(
-  market: string,
-  files: string[],
-  want: { fills: number; horizonS: number },
-  options: AnalysisOptions,
-): Result<JournalItem> {
-  const sinkOf = () => {
+/** A fill's last markout is known or missed this long after it. */
+const SETTLED_S = HORIZONS_S['2m'] + MARKOUT_GRACE_S;
+
+/** The same over the end only: the last fills whose markouts are known and what came after, whatever the length. */
+export function analyseTail(market: string, files: string[], options: AnalysisOptions): Result<JournalItem> {
+  // One more than asked for: the position that the first of them found is in the line before it.
+  const want = { fills: options.lastFills + 1, horizonS: SETTLED_S };
+  const read = readTail(files, want, (file) => {
     const analysis = new JournalAnalysis(options);
-    const sink: LineSink & { analysis: JournalAnalysis } = {
-      analysis,
-      event: (event, schema) => analysis.add(event, schema),
-      quick: (line) => analysis.addQuick(line),
-      bad: (line, reason) => analysis.bad({ file: files.at(-1)!, line, reason }),
-    };
-    return sink;
-  };
-  const read = readTail(files, want, sinkOf);
+    return { ...analysisSink(analysis, file), analysis };
+  });
   if (!read.ok) return read;
-  const { sink, bytes, fullyParsedLines } = read.value;
-  return { ok: true, value: sink.analysis.finish({ market, files, bytes, fullyParsedLines }) };
+  const { sink, bytes, whole, fullyParsedLines } = read.value;
+  const facts = { market, files, bytes, fullyParsedLines, tail: !whole };
+  if (!sink.analysis.needsSorting) return { ok: true, value: sink.analysis.finish(facts) };
+  const sorted = readTail(files, want, pointsSink);
+  return sorted.ok ? { ok: true, value: sink.analysis.finish(facts, sorted.value.sink.points) } : sorted;
+}
+
+function analysisSink(analysis: JournalAnalysis, file: () => string): LineSink {
+  return {
+    event: (event, schema) => analysis.add(event, schema),
+    quick: (line) => analysis.addQuick(line),
+    bad: (line, reason) => analysis.bad({ file: file(), line, reason }),
+  };
 }
 
 /** The second reading of a journal whose lines are badly out of order: all points, to be sorted by time. */
 function collectPoints(files: string[], mode: ScanMode): Result<PointSeries> {
+  const sink = pointsSink();
+  const scanner = new LineScanner(sink, mode);
+  for (const file of files) {
+    const read = scanFile(file, scanner);
+    if (!read.ok) return read;
+  }
+  return { ok: true, value: sink.points };
+}
+
+function pointsSink(): LineSink & { points: PointSeries } {
   const points = new PointSeries();
-  const add = (event: JournalEvent) => {
+  const event = (event: JournalEvent) => {
     if (event.type === 'fill') {
       const sign = event.sideText.includes('BUY') ? 1 : -1;
       points.add({ ts: event.ts, sign, price: Number(event.price) });
     }
     if (event.mid !== null) points.add({ ts: event.ts, sign: 0, price: event.mid });
   };
-  const scanner = new LineScanner({ event: add, bad: () => {} }, mode);
-  for (const file of files) {
-    const read = scanFile(file, scanner);
-    if (!read.ok) return read;
-  }
-  return { ok: true, value: points };
+  return { points, event, bad: () => {} };
 }
 
 /** Files by market, in the order given; a market that no file name tells is looked up inside. */

@@ -17,6 +17,7 @@ export type CommonOptions = {
   lines?: string;
   lastFills?: string;
   assumedFeeBps?: string;
+  tail?: boolean;
   keep?: boolean;
   scenario?: string;
   host?: string;

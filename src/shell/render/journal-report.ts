@@ -14,8 +14,9 @@ function block(item: JournalItem, look: Look): string {
   return `${lines.join('\n')}\n`;
 }
 
-function heading({ files, bytes, window }: JournalItem): string {
-  const size = bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+function heading({ files, bytes, window, reading }: JournalItem): string {
+  const read = bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  const size = reading.tail ? `the last ${read}` : read;
   const many = files.length === 1 ? files[0]! : `${files.length} files, ${files[0]} and on`;
   return window.durationS === null ? `${many} (${size})` : `${duration(window.durationS)}, ${many} (${size})`;
 }
