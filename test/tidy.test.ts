@@ -8,7 +8,7 @@ const FILES = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((f)
 /** What each ring may import besides itself: the picture in src/README.md. */
 const RINGS: Record<string, { rings: string[]; packages: RegExp }> = {
   core: { rings: ['core'], packages: /^(yaml|ajv(\/.*)?|decimal\.js|node:crypto)$/ },
-  adapters: { rings: ['core', 'adapters'], packages: /^(node:.*|execa|simple-git|chokidar|ccxt|dockerode)$/ },
+  adapters: { rings: ['core', 'adapters'], packages: /^(node:.*|execa|simple-git|ccxt|dockerode)$/ },
   shell: { rings: ['core', 'adapters', 'shell'], packages: /.*/ },
 };
 

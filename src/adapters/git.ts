@@ -117,7 +117,8 @@ export async function resolveCommit(repo: Repo, revision: string): Promise<strin
   return end.code === 0 ? end.stdout.toString('utf8').trim() : null;
 }
 
-const IN_PROGRESS: readonly [string, string][] = [
+/** Files that stand in the git directory while something is under way, and its name. */
+export const IN_PROGRESS: readonly [string, string][] = [
   ['MERGE_HEAD', 'merge'],
   ['rebase-merge', 'rebase'],
   ['rebase-apply', 'rebase'],

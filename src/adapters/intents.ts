@@ -1,5 +1,6 @@
 /** Stop intents: which process was told to stop, written before the signal so that no later pass signals it again. */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Known, known, unknown } from '../core/problem.ts';
 
@@ -19,7 +20,9 @@ export async function readIntent(gitDir: string, name: string): Promise<Known<St
   const asOfMs = Date.now();
   let text: string;
   try {
-    text = await readFile(pathOf(gitDir, name), 'utf8');
+    // Asked of every instance in every pass, and hardly ever there.
+    if (statSync(pathOf(gitDir, name), { throwIfNoEntry: false }) === undefined) return known(null, asOfMs);
+    text = readFileSync(pathOf(gitDir, name), 'utf8');
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ENOENT'
       ? known(null, asOfMs)

@@ -40,17 +40,26 @@ export type Applied = {
   problems: Problem[];
 };
 
+/** Every secret value known so far, for the gate before a commit. */
+export type SecretsOf = () => Promise<readonly KnownSecret[]>;
+
 /** Makes one change against a tree; null = nothing to do any more on this head. */
 export type Builder = (desired: Desired, trail: TrailEntry[]) => ChangePlan | null;
 
 /** Acts on a plan. Problems are values; an instance that fails costs the others nothing. */
 export async function apply(ops: Ops, look: Look, options: ApplyOptions): Promise<Applied> {
   const applied: Applied = { commits: [], proposals: [], outcomes: [], problems: [] };
-  const secrets = await secretValues(ops, look);
+  const met: KnownSecret[] = [];
+  let cheap: Promise<KnownSecret[]> | null = null;
+  // Read when something is about to be written: a quiet pass has nothing to look for.
+  const secrets: SecretsOf = async () => {
+    cheap ??= secretValues(ops, look);
+    return [...(await cheap), ...met];
+  };
   const land = async (builders: Builder[]) => {
     // Nothing new, but commits of an earlier pass may still wait for the remote.
     if (builders.length === 0 && (look.git.published || !look.git.reachable)) return true;
-    const landed = await publishChanges(ops, look, builders, secrets, options);
+    const landed = await publishChanges(ops, look, builders, await secrets(), options);
     if (landed.ok) applied.commits.push(...landed.value);
     else applied.problems.push(landed.problem);
     return landed.ok;
@@ -73,7 +82,7 @@ export async function apply(ops: Ops, look: Look, options: ApplyOptions): Promis
     passStartedAtMs: look.observed.atMs,
     signal: options.signal,
     onPhase: options.onPhase,
-    onSecrets: (read) => secrets.push(...read),
+    onSecrets: (read) => met.push(...read),
     withdrawn: inTurn((name) => withdrawn(ops, look, name)),
   };
   applied.outcomes = await inPool(look.fleet.guards.maxConcurrentChanges, work, (p) =>
@@ -244,7 +253,7 @@ export async function publishChanges(
   ops: Ops,
   look: Pick<Look, 'fleet'>,
   builders: Builder[],
-  secrets: KnownSecret[],
+  secrets: readonly KnownSecret[],
   options: { push: boolean; author?: { name: string; email: string } },
 ): Promise<Result<string[]>> {
   const { git } = look.fleet;
@@ -305,8 +314,9 @@ function withFiles(desired: Desired, changed: ChangePlan['files']): Desired {
 /** Values the gate looks for before every commit: what files and variables give now, and what starts of this pass read. */
 export async function secretValues(ops: Ops, look: Pick<Look, 'desired'>): Promise<KnownSecret[]> {
   const values: KnownSecret[] = [];
-  for (const { spec } of look.desired.instances) {
-    const cheap = spec?.secrets.filter((s) => s.kind !== 'command') ?? [];
+  const sources = look.desired.instances.map(({ spec }) => spec?.secrets.filter((s) => s.kind !== 'command') ?? []);
+  // Most instances name the same ones.
+  for (const cheap of new Map(sources.map((each) => [JSON.stringify(each), each])).values()) {
     const read = await ops.secrets.read(cheap);
     if (read.ok) values.push(...Object.entries(read.value).map(([key, value]) => ({ key, value })));
   }

@@ -1,5 +1,6 @@
 /** What a pass needs of git, bound to one clone. */
 import { currentBranch, headOf, isAncestor, type Repo } from '../adapters/git.ts';
+import { type Glance, glance } from '../adapters/git-glance.ts';
 import { type ProposalPort, proposalPort } from '../adapters/git-proposals.ts';
 import { type PublishOptions, publish } from '../adapters/git-publish.ts';
 import { type DirtyPath, dirtyPaths, readTree } from '../adapters/git-read.ts';
@@ -11,6 +12,8 @@ export type FleetGit = {
   branch(): Promise<Result<string>>;
   /** Commit id at HEAD; null: no commit yet. */
   head(): Promise<Result<string | null>>;
+  /** Branch and commit at HEAD as git's own files tell them, without a process; null or absent: ask git. */
+  glance?(): Glance | null;
   isAncestor(ancestor: string, descendant: string): Promise<boolean>;
   /** Uncommitted changes under these folders. */
   dirty(folders: string[]): Promise<Result<DirtyPath[]>>;
@@ -34,6 +37,7 @@ export function fleetGit(repo: Repo): FleetGit {
   return {
     branch: () => currentBranch(repo),
     head: () => headOf(repo),
+    glance: () => glance(repo),
     isAncestor: (ancestor, descendant) => isAncestor(repo, ancestor, descendant),
     dirty: (folders) => dirtyPaths(repo, folders),
     async fileAt(commit, path) {

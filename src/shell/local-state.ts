@@ -1,9 +1,10 @@
 /** What mmfleet keeps in the clone and outside git's tree: its lock, stop intents, new receipts, back-off counts. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clearIntent, readIntent, type StopIntent, writeIntent } from '../adapters/intents.ts';
 import { acquireLock, type Lock, type LockOptions } from '../adapters/lock.ts';
 import { appendReceipt } from '../adapters/receipt-log.ts';
+import { TextFiles } from '../adapters/text-files.ts';
 import { NO_RESTARTS, type RestartState } from '../core/flat/backoff.ts';
 import type { Receipt } from '../core/flat/types.ts';
 import type { Known, Result } from '../core/problem.ts';
@@ -28,16 +29,19 @@ export type LocalState = {
 /** `gitDir`: the clone's `.git`; `stateDir`: `.mmfleet`. Both absolute. */
 export function localState({ gitDir, stateDir }: { gitDir: string; stateDir: string }): LocalState {
   const restartsPath = (name: string) => join(stateDir, 'backoff', `${name}.json`);
+  const texts = new TextFiles();
   return {
     lock: (options) => acquireLock(join(gitDir, 'mmfleet'), options),
     intent: (name) => readIntent(gitDir, name),
     writeIntent: (name, intent) => writeIntent(gitDir, name, intent),
     clearIntent: (name) => clearIntent(gitDir, name),
-    receipts: (name) => readText(join(stateDir, 'receipts', `${name}.jsonl`)),
+    receipts: async (name) => texts.read(join(stateDir, 'receipts', `${name}.jsonl`)) ?? '',
     appendReceipt: (receipt) => appendReceipt(stateDir, receipt),
     async restarts(name) {
       try {
-        const value: unknown = JSON.parse(await readText(restartsPath(name)));
+        const text = texts.read(restartsPath(name));
+        if (text === null) return NO_RESTARTS;
+        const value: unknown = JSON.parse(text);
         return isRestartState(value) ? value : NO_RESTARTS;
       } catch {
         return NO_RESTARTS; // absent or damaged: only the count starts anew
@@ -55,12 +59,4 @@ function isRestartState(value: unknown): value is RestartState {
   const { restarts, lastStartMs, exitedMs } = value as Record<string, unknown>;
   const isTime = (time: unknown) => time === null || (Number.isSafeInteger(time) && Number(time) >= 0);
   return Number.isSafeInteger(restarts) && Number(restarts) >= 0 && isTime(lastStartMs) && isTime(exitedMs);
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

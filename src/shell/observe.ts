@@ -41,24 +41,44 @@ export async function observe(ops: Ops, desired: Desired): Promise<Observed> {
   const atMs = ops.clock.nowMs();
   const all: Known<ProcessCopy[]> =
     desired.fleet === null ? known([], atMs) : await ops.processes(desired.fleet.name).list();
+  const ours = byInstance(all);
   // Side by side: an operator's status command that hangs until its time-out keeps nobody waiting behind it.
-  const copies = await inPool(STATUS_COMMANDS, desired.instances, (each) => copiesOf(ops, desired, each, all));
+  const asked = desired.instances.filter(({ spec }) => spec !== null && spec.runtime.kind !== 'process');
+  const answers = await inPool(STATUS_COMMANDS, asked, ({ spec }) =>
+    ops.runtimeOf(desired.fleet?.name ?? '', spec!).list(),
+  );
+  const answerOf = new Map(asked.map((each, i) => [each, answers[i]!]));
   const byName = new Map<string, ObservedInstance>();
-  for (const [i, instance] of desired.instances.entries())
-    byName.set(instance.name, await observeOne(ops, desired, instance, copies[i]!));
+  const secrets = secretNamesOf(ops);
+  for (const instance of desired.instances) {
+    const copies = answerOf.get(instance) ?? ours(instance.name);
+    byName.set(instance.name, await observeWith(ops, desired, instance, copies, secrets));
+  }
   const orphans = all.known ? all.value.filter((c) => !byName.has(c.instance)) : [];
   return { atMs, byName, orphans };
 }
 
-/** Live copies of one instance: the process table knows ours, a command runtime is asked itself. */
-async function copiesOf(
-  ops: Ops,
-  desired: Desired,
-  { spec }: DesiredInstance,
-  all: Known<ProcessCopy[]>,
-): Promise<Known<ProcessCopy[]>> {
-  if (spec === null || spec.runtime.kind === 'process' || desired.fleet === null) return all;
-  return ops.runtimeOf(desired.fleet.name, spec).list();
+/** The copies of each instance, sorted out once. */
+function byInstance(all: Known<ProcessCopy[]>): (name: string) => Known<ProcessCopy[]> {
+  if (!all.known) return () => all;
+  const copies = new Map<string, ProcessCopy[]>();
+  for (const copy of all.value) {
+    const own = copies.get(copy.instance);
+    if (own === undefined) copies.set(copy.instance, [copy]);
+    else own.push(copy);
+  }
+  return (name) => ({ ...all, value: copies.get(name) ?? [] });
+}
+
+/** Most instances name the same sources: each set of them is read once in a look. */
+function secretNamesOf(ops: Ops): Ops['secrets']['names'] {
+  const read = new Map<string, ReturnType<Ops['secrets']['names']>>();
+  return (sources) => {
+    const key = JSON.stringify(sources);
+    const names = read.get(key) ?? ops.secrets.names(sources);
+    read.set(key, names);
+    return names;
+  };
 }
 
 /** The same for one instance, with its copies as just read. */
@@ -68,24 +88,46 @@ export async function observeOne(
   instance: DesiredInstance,
   all: Known<ProcessCopy[]>,
 ): Promise<ObservedInstance> {
+  return observeWith(ops, desired, instance, all, ops.secrets.names);
+}
+
+async function observeWith(
+  ops: Ops,
+  desired: Desired,
+  instance: DesiredInstance,
+  all: Known<ProcessCopy[]>,
+  secretNames: Ops['secrets']['names'],
+): Promise<ObservedInstance> {
   const { name, spec } = instance;
-  const tracked = desired.files.get(receiptsPath(name))?.text ?? '';
-  const local = await ops.local.receipts(name);
-  const before = parseReceipts(tracked).receipts;
-  const trackedLines = new Set(tracked.split('\n'));
-  const uncommitted = parseReceipts(local).receipts.filter(({ line }) => !trackedLines.has(line));
   const journal: JournalView = spec === null ? { state: 'none' } : ops.journals.look(instance);
   return {
     copies: all.known ? { ...all, value: all.value.filter((c) => c.instance === name) } : all,
     intent: await ops.local.intent(name),
     journal,
     ownRun: isOwnRun(ops, name, journal),
-    receipts: inOrder([...before, ...uncommitted].map((r) => r.receipt)),
-    uncommitted,
+    ...receiptsOf(ops, name, desired.files.get(receiptsPath(name))?.text ?? '', await ops.local.receipts(name)),
     restarts: await ops.local.restarts(name),
-    secretNames: spec === null ? { ok: true, names: [] } : ops.secrets.names(spec.secrets),
+    secretNames: spec === null ? { ok: true, names: [] } : secretNames(spec.secrets),
   };
 }
+
+type Receipts = Pick<ObservedInstance, 'receipts' | 'uncommitted'>;
+
+/** Texts that are the same as at the last look are not read again. */
+function receiptsOf(ops: Ops, name: string, tracked: string, local: string): Receipts {
+  const known = parsed.get(ops.local) ?? new Map<string, { tracked: string; local: string; receipts: Receipts }>();
+  parsed.set(ops.local, known);
+  const last = known.get(name);
+  if (last !== undefined && last.tracked === tracked && last.local === local) return last.receipts;
+  const before = parseReceipts(tracked).receipts;
+  const trackedLines = new Set(tracked.split('\n'));
+  const uncommitted = parseReceipts(local).receipts.filter(({ line }) => !trackedLines.has(line));
+  const receipts = { receipts: inOrder([...before, ...uncommitted].map((r) => r.receipt)), uncommitted };
+  known.set(name, { tracked, local, receipts });
+  return receipts;
+}
+
+const parsed = new WeakMap<Ops['local'], Map<string, { tracked: string; local: string; receipts: Receipts }>>();
 
 function isOwnRun(ops: Ops, name: string, journal: JournalView): boolean {
   const file = journal.state === 'ok' ? journal.run.envFile : null;
@@ -101,9 +143,27 @@ function isOwnRun(ops: Ops, name: string, journal: JournalView): boolean {
 export function strangerOf(observed: ObservedInstance, staleAfterMs: number, nowMs: number): string | null {
   const { copies, journal, receipts } = observed;
   if (!copies.known || copies.value.length > 0 || journal.state !== 'ok' || observed.ownRun) return null;
-  const ended = journal.shuttingDown || receipts.some((r) => r.runId === journal.runId);
+  const ended = journal.shuttingDown || endedRuns(receipts).has(journal.runId);
   if (ended || nowMs - journal.lastByteAtMs >= staleAfterMs) return null;
   return `run ${journal.runId.slice(0, 8)} that mmfleet did not start writes this market's journal: end that bot first`;
+}
+
+/** Ids of the runs that a receipt names, whatever it says of them. */
+export function endedRuns(receipts: readonly Receipt[]): ReadonlySet<string | null> {
+  return runsOf(receipts).ended;
+}
+
+type Runs = { ended: ReadonlySet<string | null>; proved: ReadonlySet<string | null> };
+
+const runs = new WeakMap<readonly Receipt[], Runs>();
+
+function runsOf(receipts: readonly Receipt[]): Runs {
+  const known = runs.get(receipts);
+  if (known !== undefined) return known;
+  const proved = receipts.filter((r) => r.verdict === 'FLAT' || r.verdict === 'DUST');
+  const found = { ended: new Set(receipts.map((r) => r.runId)), proved: new Set(proved.map((r) => r.runId)) };
+  runs.set(receipts, found);
+  return found;
 }
 
 /** By the time of the proof: a line that was never committed may be older than one that was. */
@@ -121,8 +181,7 @@ export function lastRunOf(observed: ObservedInstance): 'none' | 'proved' | 'unpr
   const { journal, receipts, copies } = observed;
   if (copies.known && copies.value.length > 0) return 'unproved';
   const newest = receipts.at(-1);
-  const provedIds = new Set(receipts.filter((r) => r.verdict === 'FLAT' || r.verdict === 'DUST').map((r) => r.runId));
-  if (journal.state === 'ok') return provedIds.has(journal.runId) ? 'proved' : 'unproved';
+  if (journal.state === 'ok') return runsOf(receipts).proved.has(journal.runId) ? 'proved' : 'unproved';
   if (journal.state === 'unknown') return 'unproved';
   if (observed.restarts.lastStartMs !== null && newest === undefined) return 'unproved';
   return newest === undefined ? 'none' : newest.verdict === 'FLAT' || newest.verdict === 'DUST' ? 'proved' : 'unproved';

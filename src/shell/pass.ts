@@ -48,6 +48,9 @@ export type Look = {
   refused: Problem | null;
   /** Diagnostics that do not stop the pass: the remote is away, a leftover was recomputed. */
   notes: Problem[];
+  /** The branch checked out. */
+  branch: string;
+  oldBases: ReadonlyMap<string, string>;
 };
 
 /** Reads git (fetch + fast-forward), the tree at HEAD, the world, and plans. Problems end the pass before any effect. */
@@ -75,21 +78,39 @@ export async function look(
   const { desired, refused } = sound.value;
   if (desired.fleet === null) return fail(noFleet(desired));
   if (refused !== null) notes.push(refused);
-  return lookAt(ops, desired, desired.fleet, { remote, refused, notes }, options);
+  return lookAt(ops, desired, desired.fleet, { remote, refused, notes, branch: branch.value }, options);
+}
+
+/**
+ * Looks again at processes and journals where an earlier look found nothing to do and git stands where it stood: the plan
+ * that a whole look would make, as long as nobody pushed or edited since. null: it takes a whole look, because something is
+ * to be done, waits for git, or would be told to git.
+ */
+export async function lookAgain(ops: Ops, last: Look, options: PassOptions): Promise<Look | null> {
+  if (last.remote === 'away' || last.refused !== null || last.notes.length > 0 || !last.git.published) return null;
+  const now = ops.git.glance?.() ?? null;
+  if (now === null || now.head !== last.desired.revision || now.branch !== last.branch) return null;
+  const again = await planned(ops, last, options);
+  const quiet = again.situations.every((s, i) => {
+    const plan = again.planned[i]!;
+    if (plan.effect !== null || s.observed.uncommitted.length > 0) return false;
+    // A proposal is brought up to date with what is planned; that takes git.
+    return s.view.spec?.autonomy !== 'propose' || plan.item.message === last.planned[i]?.item.message;
+  });
+  return quiet ? again : null;
 }
 
 async function lookAt(
   ops: Ops,
   desired: Desired,
   fleet: Fleet,
-  found: Pick<Look, 'remote' | 'refused' | 'notes'>,
+  found: Pick<Look, 'remote' | 'refused' | 'notes' | 'branch'>,
   options: PassOptions,
 ): Promise<Result<Look>> {
   const { remote, refused } = found;
-  const trail = await ops.trail(fleet.git.author.email);
+  const trail = await trailAt(ops, fleet.git.author.email, refused === null ? desired.revision : null);
   if (!trail.ok) return trail;
   const dirty = await ops.git.dirty(ownedFolders(desired));
-  const observed = await observe(ops, desired);
   const git: GitState = {
     // On a head that is not in order nothing can be committed either.
     reachable: remote !== 'away' && refused === null,
@@ -102,22 +123,54 @@ async function lookAt(
       (await isPublished(ops, fleet, desired.revision)),
     dirty: new Set(dirty.ok ? dirty.value.map((d) => d.path) : []),
   };
+  const proposals = await knownProposals(ops, fleet.git.author.email);
+  const bases = await oldBases(ops, desired, trail.value);
+  return ok(
+    await planned(ops, { desired, fleet, trail: trail.value, git, ...found, proposals, oldBases: bases }, options),
+  );
+}
+
+/** The world as it is now, and the plan for it. */
+async function planned(
+  ops: Ops,
+  known: Omit<Look, 'observed' | 'situations' | 'planned'>,
+  options: PassOptions,
+): Promise<Look> {
+  const { desired, fleet, trail, git, proposals, oldBases } = known;
+  const observed = await observe(ops, desired);
   const context: Context = {
     desired,
     observed,
-    trail: trail.value,
+    trail,
     git,
     host: ops.host,
     tune: options.tune,
     nowMs: observed.atMs,
     edgesOf: (instance, iter) =>
       instance.env === null ? null : ops.journals.edgesOf(instance, envName(instance.env.basePath, iter)),
-    oldBases: await oldBases(ops, desired, trail.value),
+    oldBases,
+    foldedFrom: ({ name }) => foldedFrom(ops, observed, name),
   };
-  const proposals = await knownProposals(ops, fleet.git.author.email);
   const { situations, planned: plans } = planAll(context, fleet, options);
-  const planned = plans.map((p, i) => withProposal(p, situations[i]!, proposals));
-  return ok({ desired, fleet, observed, trail: trail.value, git, ...found, proposals, situations, planned });
+  return { ...known, observed, situations, planned: plans.map((p, i) => withProposal(p, situations[i]!, proposals)) };
+}
+
+/** The bytes a run was folded from: the piece, how far it was read, and when it was last written. */
+function foldedFrom(ops: Ops, observed: Observed, name: string): string | null {
+  const journal = observed.byName.get(name)?.journal;
+  const reference = ops.journals.reference(name);
+  return journal?.state !== 'ok' || reference === null ? null : `${reference} ${journal.lastByteAtMs}`;
+}
+
+const trails = new WeakMap<Ops, { email: string; trail: TrailEntry[] }>();
+
+/** The trail from this head down; the same head has the same trail. null: whatever HEAD is. */
+async function trailAt(ops: Ops, email: string, head: string | null): Promise<Result<TrailEntry[]>> {
+  const known = trails.get(ops);
+  if (head !== null && known?.email === email && known.trail[0]?.commit === head) return ok(known.trail);
+  const trail = await ops.trail(email);
+  if (trail.ok) trails.set(ops, { email, trail: trail.value });
+  return trail;
 }
 
 /** Plans every instance; those not selected are shown as they are, without an effect. */

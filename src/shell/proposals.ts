@@ -59,7 +59,7 @@ export function withProposal(planned: Planned, situation: Situation, known: Know
 export async function syncProposals(
   ops: Ops,
   look: Look,
-  secrets: readonly KnownSecret[],
+  secrets: () => Promise<readonly KnownSecret[]>,
   options: { push: boolean; only?: ReadonlySet<string> | null },
 ): Promise<Result<string[]>> {
   const { git } = look.fleet;
@@ -95,7 +95,7 @@ export async function syncProposals(
       { files, message, author: git.author, authorTs: at },
       {
         committer: { name: 'mmfleet', email: git.author.email },
-        secrets,
+        secrets: await secrets(),
         nowTs: at ?? ops.clock.nowMs() / 1000,
         signing: git.signing,
       },

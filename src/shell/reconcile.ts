@@ -6,7 +6,7 @@ import { ok, type Problem, type Result } from '../core/problem.ts';
 import { type Applied, apply } from './apply.ts';
 import { combineExit, EXIT, type ExitCode } from './exit.ts';
 import type { Ops } from './ops.ts';
-import { type Look, look, type PassOptions } from './pass.ts';
+import { type Look, look, lookAgain, type PassOptions } from './pass.ts';
 
 export type RunOptions = PassOptions & {
   signal: AbortSignal;
@@ -36,6 +36,17 @@ export async function pass(ops: Ops, options: RunOptions): Promise<PassReport> {
     return ok<PassReport>({ look: seen.value, applied, problems: applied.problems });
   });
   return report.ok ? report.value : { look: null, applied: NOTHING, problems: [report.problem] };
+}
+
+/**
+ * A pass after one that found nothing to do: when there is still nothing, it asks git nothing. null: it takes a whole pass
+ * (also while another mmfleet works here).
+ */
+export async function quietPass(ops: Ops, last: Look, options: RunOptions): Promise<PassReport | null> {
+  const seen = await withLock(ops, { ...options, lockTimeoutMs: 0 }, async () =>
+    ok(await lookAgain(ops, last, options)),
+  );
+  return seen.ok && seen.value !== null ? { look: seen.value, applied: NOTHING, problems: [] } : null;
 }
 
 /** Runs alone among all mmfleets of this clone; waits for another one until the time-out (`lock-held`). */

@@ -3,17 +3,18 @@ import { parseIterName } from '../core/env/iter.ts';
 import { parseEnv } from '../core/env/read.ts';
 import { rebaseIter } from '../core/env/rebase.ts';
 import { afterExit, nextRestart } from '../core/flat/backoff.ts';
-import { confirmRun } from '../core/flat/confirm.ts';
+import { type Confirmation, confirmRun } from '../core/flat/confirm.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
+import type { RunStartEvent } from '../core/journal/types.ts';
 import type { InstanceView } from '../core/plan/plan.ts';
 import { formatProblem } from '../core/problem.ts';
 import { activeHold } from '../core/trail/holds.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
-import { type Decided, decide } from '../core/tuning/decide.ts';
+import { type Decided, type DecideInput, decide } from '../core/tuning/decide.ts';
 import { isSignal, rebuildMemory } from '../core/tuning/memory.ts';
 import type { TuningMemory } from '../core/tuning/types.ts';
 import { type Desired, type DesiredInstance, desiredDigest, valuesOf } from './desired.ts';
-import { lastRunOf, type Observed, type ObservedInstance, stopWasOurs, strangerOf } from './observe.ts';
+import { endedRuns, lastRunOf, type Observed, type ObservedInstance, stopWasOurs, strangerOf } from './observe.ts';
 import { forbiddenDifferences, handMade, idleRevert } from './person-changes.ts';
 
 /** The state of git that matters to a plan. */
@@ -43,39 +44,63 @@ export type Context = {
   edgesOf(instance: DesiredInstance, iter: number | null): EdgeSums | null;
   /** Text of a base env at an earlier commit, for a rebase; fetched before. */
   oldBases: ReadonlyMap<string, string>;
+  /** What the fold of an instance's newest run was made from; absent: no decision is remembered between looks. */
+  foldedFrom?(instance: DesiredInstance): string | null;
 };
 
 /** One instance as the planner sees it, before the fleet's guards. */
 export function situationOf(context: Context, instance: DesiredInstance): Situation {
   const observed = context.observed.byName.get(instance.name);
   if (observed === undefined) throw new Error(`${instance.name} was not observed`);
-  const trail = ownTrail(context, instance);
-  const memory =
-    instance.spec === null || instance.env === null
-      ? null
-      : rebuildMemory(trail, { baseEnv: instance.env.basePath, policy: instance.spec.tuning });
-  const decided = memory === null ? null : decideFor(context, instance, observed, memory);
-  const view = viewOf(context, instance, observed, trail, decided);
-  return { instance, observed, memory, decided, view, remark: idleRevert(instance, trail) };
+  const trail = trailsByInstance(context.trail, context.desired.instances).get(instance.name) ?? [];
+  const past = pastOf(instance, trail);
+  const decided = past.memory === null ? null : decideFor(context, instance, observed, past.memory);
+  const view = viewOf(context, instance, observed, past, decided);
+  return { instance, observed, memory: past.memory, decided, view, remark: past.remark };
 }
 
-/** The commits that concern an instance, newest first. Sorted out for all instances at once: one walk over the trail a pass. */
-function ownTrail(context: Context, instance: DesiredInstance): TrailEntry[] {
-  let trails = sorted.get(context);
-  if (trails === undefined) {
-    trails = trailsByInstance(context.trail, context.desired.instances);
-    sorted.set(context, trails);
-  }
-  return trails.get(instance.name) ?? [];
+/** What follows from an instance's declaration and its commits alone. */
+type Past = {
+  memory: TuningMemory | null;
+  remark: string | null;
+  forbidden: string | null;
+  driftIsAlarm: boolean;
+};
+
+const pasts = new WeakMap<readonly TrailEntry[], { instance: DesiredInstance; past: Past }>();
+
+/** Worked out once for the same declaration and commits: neither ever changes in place. */
+function pastOf(instance: DesiredInstance, trail: TrailEntry[]): Past {
+  const known = pasts.get(trail);
+  if (known?.instance === instance) return known.past;
+  const { spec, env } = instance;
+  const past = {
+    memory: spec === null || env === null ? null : rebuildMemory(trail, { baseEnv: env.basePath, policy: spec.tuning }),
+    remark: idleRevert(instance, trail),
+    forbidden: forbiddenText(instance, trail),
+    driftIsAlarm: env !== null && madeByAlarm(trail, env.path),
+  };
+  pasts.set(trail, { instance, past });
+  return past;
 }
 
-const sorted = new WeakMap<Context, Map<string, TrailEntry[]>>();
+type Sorted = { instances: readonly DesiredInstance[]; trails: Map<string, TrailEntry[]> };
 
-/** For each instance the entries that `concerns` picks, in their order. */
+const sorted = new WeakMap<readonly TrailEntry[], Sorted>();
+
+/** For each instance the entries that `concerns` picks, in their order: one walk over the trail for all of them. */
 export function trailsByInstance(
   trail: readonly TrailEntry[],
   instances: readonly DesiredInstance[],
-): Map<string, TrailEntry[]> {
+): ReadonlyMap<string, TrailEntry[]> {
+  const known = sorted.get(trail);
+  if (known?.instances === instances) return known.trails;
+  const trails = sortOut(trail, instances);
+  sorted.set(trail, { instances, trails });
+  return trails;
+}
+
+function sortOut(trail: readonly TrailEntry[], instances: readonly DesiredInstance[]): Map<string, TrailEntry[]> {
   const own = new Map(instances.map((i): [string, TrailEntry[]] => [i.name, []]));
   const byBase = new Map<string, string[]>();
   for (const { name, env } of instances)
@@ -113,17 +138,41 @@ function decideFor(
   if (spec === null || env === null) return null;
   const { journal } = observed;
   const unjudged = memory.unjudged.find((u) => u.iter === env.iter);
-  return decide({
+  const run = journal.state === 'ok' && isCurrentRun(instance, observed) ? journal.run : null;
+  const dataAgeMs = journal.state === 'ok' ? Math.max(0, context.nowMs - journal.lastByteAtMs) : null;
+  const input: DecideInput = {
     memory,
-    run: journal.state === 'ok' && isCurrentRun(instance, observed) ? journal.run : null,
+    run,
     policy: { health: spec.health, tuning: spec.tuning },
     values: env.values,
     baseValues: env.baseValues,
     iter: env.iter,
     iterValues: (iter) => valuesOf(context.desired, env, iter),
-    dataAgeMs: journal.state === 'ok' ? Math.max(0, context.nowMs - journal.lastByteAtMs) : null,
+    dataAgeMs,
     before: unjudged === undefined ? null : context.edgesOf(instance, unjudged.against),
-  });
+  };
+  const from = run === null ? null : (context.foldedFrom?.(instance) ?? null);
+  const { maxMs } = spec.health.limits.dataAge;
+  // Wall time has a say only through the age of the data: while that is in its limit, and nothing new came, nothing changes.
+  if (from === null || (maxMs !== null && (dataAgeMs ?? 0) > maxMs)) return decide(input);
+  const basis = [memory, run, from, context.desired.files, input.before];
+  const known = decisions.get(instance);
+  if (known?.basis.every((each, i) => each === basis[i])) return withFreshRows(known.decided, input);
+  const decided = decide(input);
+  decisions.set(instance, { basis, decided });
+  return decided;
+}
+
+const decisions = new WeakMap<DesiredInstance, { basis: unknown[]; decided: Decided }>();
+
+/** The rows show the age of the data in seconds: they are made when they are looked at. */
+function withFreshRows(decided: Decided, input: DecideInput): Decided {
+  return {
+    ...decided,
+    get rows() {
+      return decide(input).rows;
+    },
+  };
 }
 
 /** Whether the newest journal run belongs to the desired env: no decision is taken from another iteration's fills. */
@@ -131,8 +180,7 @@ export function isCurrentRun(instance: DesiredInstance, observed: ObservedInstan
   const { journal, copies, receipts } = observed;
   if (journal.state !== 'ok' || instance.env === null) return false;
   const live = copies.known && copies.value.length === 1;
-  const ended = receipts.some((r) => r.runId === journal.runId);
-  if (live && ended) return false; // the new process has written nothing yet
+  if (live && endedRuns(receipts).has(journal.runId)) return false; // the new process has written nothing yet
   const name = journal.run.envFile?.split('/').at(-1);
   return name === undefined || name === instance.env.path.split('/').at(-1);
 }
@@ -141,21 +189,21 @@ function viewOf(
   context: Context,
   instance: DesiredInstance,
   observed: ObservedInstance,
-  trail: TrailEntry[],
+  past: Past,
   decided: Decided | null,
 ): InstanceView {
   const { spec, env, name } = instance;
   const { desired, nowMs, git } = context;
   const lastRun = lastRunOf(observed);
   const secretNames = observed.secretNames;
-  const digest = secretNames.ok ? desiredDigest(instance, secretNames.names) : null;
+  const digest = secretNames.ok ? digestOf(instance, secretNames.names) : null;
   const copy = observed.copies.known ? observed.copies.value[0] : undefined;
   const rebase = rebaseOf(context, instance);
   const owned = env === null ? [] : [`${env.basePath}.`, `fleet/receipts/${name}.jsonl`, 'fleet/holds.yaml'];
   return {
     name,
     spec,
-    invalid: invalidText(instance, observed) ?? (rebase === null ? forbiddenText(instance, trail) : null),
+    invalid: invalidText(instance, observed) ?? (rebase === null ? past.forbidden : null),
     here: spec === null || spec.host === null || spec.host === context.host,
     desired: env === null || digest === null ? null : { iter: env.iter, digest },
     copies: withDigest(instance, observed, digest),
@@ -173,12 +221,27 @@ function viewOf(
     guarded: null,
     verdict: context.tune ? (decided?.verdict ?? null) : null,
     rebase,
-    dirtyPath: [...git.dirty].find((path) => path !== env?.basePath && owned.some((o) => path.startsWith(o))) ?? null,
+    dirtyPath:
+      git.dirty.size === 0
+        ? null
+        : ([...git.dirty].find((path) => path !== env?.basePath && owned.some((o) => path.startsWith(o))) ?? null),
     gitReachable: git.reachable,
     published: git.published,
-    driftIsAlarm: env !== null && madeByAlarm(trail, env.path),
+    driftIsAlarm: past.driftIsAlarm,
     confirmation: confirmationOf(instance, observed, nowMs),
   };
+}
+
+const digests = new WeakMap<DesiredInstance, { names: string; digest: string | null }>();
+
+/** A hash of everything that is declared: made once for a declaration and the names of its secrets. */
+function digestOf(instance: DesiredInstance, secretNames: readonly string[]): string | null {
+  const names = secretNames.join('\n');
+  const known = digests.get(instance);
+  if (known?.names === names) return known.digest;
+  const digest = desiredDigest(instance, secretNames);
+  digests.set(instance, { names, digest });
+  return digest;
 }
 
 /**
@@ -251,15 +314,26 @@ function confirmationOf(
     ? { mismatch: `no run_start in ${spec.journal.path} within ${spec.runtime.startTimeoutMs / 1000} s of the start` }
     : ('pending' as const);
   if (journal.state === 'none') return unseen;
-  if (observed.receipts.some((r) => r.runId === journal.runId)) return unseen;
+  if (endedRuns(observed.receipts).has(journal.runId)) return unseen;
   if (journal.runStart === null) return 'ok'; // its first piece is gone; nothing contradicts
-  const answer = confirmRun(journal.runStart, {
-    envFileName: env.path.split('/').at(-1) ?? '',
-    values: tunedOnly(instance),
-  });
+  const answer = confirmed(journal.runStart, instance, env.path);
   if (typeof answer !== 'object') return 'ok';
   // Nothing was written since this process began: those are an earlier run's words, also where its receipt is lost.
   return journal.lastByteAtMs < copy.startedAtMs ? unseen : answer;
+}
+
+const confirmations = new WeakMap<RunStartEvent, { instance: DesiredInstance; answer: Confirmation }>();
+
+/** An event never changes: it is compared once with each declaration. */
+function confirmed(runStart: RunStartEvent, instance: DesiredInstance, envPath: string): Confirmation {
+  const known = confirmations.get(runStart);
+  if (known?.instance === instance) return known.answer;
+  const answer = confirmRun(runStart, {
+    envFileName: envPath.split('/').at(-1) ?? '',
+    values: tunedOnly(instance),
+  });
+  confirmations.set(runStart, { instance, answer });
+  return answer;
 }
 
 /** The keys whose value the bot must show as ours: every MM_ key of the desired env that is not secret. */

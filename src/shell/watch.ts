@@ -1,8 +1,8 @@
-/** The daemon: passes woken by the interval, by file events and by what git fetch brings. Events only end the wait early. */
+/** The daemon: passes woken by the interval and by file events, which only end the wait early. */
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pino } from 'pino';
-import { watchFolders } from '../adapters/watcher.ts';
+import { type Watcher, watchFolders } from '../adapters/watcher.ts';
 import { type Reminder, remind } from '../core/plan/reminders.ts';
 import type { Problem } from '../core/problem.ts';
 import { select, usage } from './commands/common.ts';
@@ -10,7 +10,8 @@ import type { WatchOptions } from './commands/options.ts';
 import { EXIT } from './exit.ts';
 import { shown } from './hidden.ts';
 import type { Ops } from './ops.ts';
-import { exitOfProblem, type PassReport, pass } from './reconcile.ts';
+import type { Look } from './pass.ts';
+import { exitOfProblem, type PassReport, pass, quietPass } from './reconcile.ts';
 import { planSummary } from './render/plan.ts';
 
 export type WatchDeps = {
@@ -30,29 +31,47 @@ const MIN_WAIT_MS = 1_000;
 const FIRST_INTERVAL_MS = 5_000;
 const LOCK_TIMEOUT_MS = 60_000;
 const MAX_FAILURES_SHIFT = 5;
+/** How much of the journals is read again after a kill, at most. */
+const SAVE_EVERY_MS = 60_000;
 
-/** Runs passes until the signal; a Problem when the first one finds nothing it could watch. A pass that changed something is followed by the next at once. */
+/**
+ * Runs passes until the signal; a Problem when the first one finds nothing it could watch. A pass that changed something is
+ * followed by the next at once. Git is asked at every interval; between, a pass that file events woke asks only processes
+ * and journals, for as long as there is nothing to do.
+ */
 export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | null> {
-  let wake: () => void = () => undefined;
-  let watched = '';
-  let watcher: { close(): Promise<void> } | null = null;
+  const wakes = wakesOf(ops);
   let failures = 0;
   let reminders: ReadonlyMap<string, Reminder> = new Map();
-  deps.signal.addEventListener('abort', () => wake(), { once: true });
+  /** The last look, when it left nothing to do. */
+  let settled: Look | null = null;
+  let wholeAtMs = 0;
+  let savedAtMs = 0;
+  deps.signal.addEventListener('abort', () => wakes.wake(), { once: true });
   for (let n = 1; !deps.signal.aborted; n += 1) {
     const log = deps.log.child({ pass: n });
-    const report = await pass(ops, {
+    const options = {
       only: deps.only,
       tune: deps.tune,
       push: deps.push,
       signal: deps.signal,
       lockTimeoutMs: LOCK_TIMEOUT_MS,
-      onPhase: (instance, phase, detail) => {
+      onPhase: (instance: string, phase: string, detail: string) => {
         log.debug({ instance, phase, detail }, 'converging');
         deps.onPhase?.(instance, phase, detail);
       },
-    });
-    ops.journals.save();
+    };
+    const atMs = ops.clock.nowMs();
+    // A clock that was set back must not keep git waiting.
+    const due = settled === null || atMs < wholeAtMs || atMs - wholeAtMs >= settled.fleet.intervalMs;
+    const again: PassReport | null =
+      wakes.edited() || settled === null || due ? null : await quietPass(ops, settled, options);
+    const report: PassReport = again ?? (await pass(ops, options));
+    if (again === null) wholeAtMs = atMs;
+    if (again === null || atMs - savedAtMs >= SAVE_EVERY_MS) {
+      ops.journals.save();
+      savedAtMs = atMs;
+    }
     reminders = logPass(log, report, reminders);
     await deps.onPass?.(report);
     // At the start a repository or fleet that cannot be used is a mistake to be told; later it is a fault to be outlived.
@@ -60,26 +79,60 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | nu
       n === 1 && report.look === null ? report.problems.find((p) => exitOfProblem(p) === EXIT.usage) : undefined;
     if (unusable !== undefined) return unusable;
     failures = report.problems.length > 0 || report.look === null ? failures + 1 : 0;
-    const folders = report.look === null ? [] : foldersOf(ops, report.look);
-    if (folders.join('\n') !== watched) {
-      watched = folders.join('\n');
-      await watcher?.close();
-      watcher = await watchFolders(folders, () => wake(), QUIET_MS);
-    }
+    if (again === null) wakes.watch(report.look);
     if (deps.signal.aborted) break;
     const changed = report.applied.commits.length > 0 || report.applied.outcomes.some((o) => o.standing === 'done');
+    settled = changed || failures > 0 || report.applied.outcomes.length > 0 ? null : report.look;
     if (changed && failures === 0) continue;
     const intervalMs =
       (report.look?.fleet.intervalMs ?? FIRST_INTERVAL_MS) * 2 ** Math.min(failures, MAX_FAILURES_SHIFT);
-    const early = new AbortController();
-    wake = () => early.abort();
-    // File events shorten the wait to a second at least: a busy journal must not turn the loop into a spin.
-    const minimum = ops.clock.sleep(Math.min(intervalMs, MIN_WAIT_MS), deps.signal);
-    await ops.clock.sleep(intervalMs, early.signal);
-    await minimum;
+    const leftMs = settled === null ? intervalMs : wholeAtMs + intervalMs - ops.clock.nowMs();
+    await wakes.wait(Math.min(intervalMs, Math.max(0, leftMs)), intervalMs, deps.signal);
   }
-  await watcher?.close();
+  ops.journals.save();
+  wakes.close();
   return null;
+}
+
+/** What ends a wait early: file events of the specs and the journals, and an end. */
+function wakesOf(ops: Ops) {
+  const specs = join(ops.repo.root, 'fleet');
+  let early = new AbortController();
+  let edited = false;
+  let watched = '';
+  let watcher: Watcher | null = null;
+  const wake = () => early.abort();
+  return {
+    wake,
+    /** Whether specs were touched since the last call. */
+    edited(): boolean {
+      const was = edited;
+      edited = false;
+      return was;
+    },
+    watch(look: Look | null): void {
+      const folders = look === null ? [] : foldersOf(ops, look);
+      if (folders.join('\n') === watched) return;
+      watched = folders.join('\n');
+      watcher?.close();
+      watcher = watchFolders(
+        folders,
+        (changed) => {
+          if (changed.includes(specs)) edited = true;
+          wake();
+        },
+        QUIET_MS,
+      );
+    },
+    /** At most `mostMs`. File events shorten it to a second at least: a busy journal must not turn the loop into a spin. */
+    async wait(mostMs: number, intervalMs: number, signal: AbortSignal): Promise<void> {
+      early = new AbortController();
+      const minimum = ops.clock.sleep(Math.min(intervalMs, MIN_WAIT_MS), signal);
+      if (!signal.aborted) await ops.clock.sleep(mostMs, early.signal);
+      await minimum;
+    },
+    close: () => watcher?.close(),
+  };
 }
 
 /** `reconcile --watch`: logs one line per quiet pass; the first signal finishes the step in hand, the second ends at once. */
@@ -159,7 +212,7 @@ function logPass(
   return told.reminders;
 }
 
-function foldersOf(ops: Ops, look: NonNullable<PassReport['look']>): string[] {
+function foldersOf(ops: Ops, look: Look): string[] {
   const journals = look.desired.instances.flatMap((i) =>
     i.spec === null ? [] : [dirname(resolve(ops.repo.root, i.spec.journal.path))],
   );

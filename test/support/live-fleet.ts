@@ -48,7 +48,7 @@ export async function liveFleet(count: number, options: { lines?: number; interv
   const some = (amount: number) => Array.from({ length: amount }, () => `${lines.next().value as string}\n`).join('');
   const past = some(options.lines ?? 230);
   mkdirSync(join(root, 'data/mm_journal'), { recursive: true });
-  for (const name of names) writeFileSync(journal(name), inMarket(name, runStart(name) + past));
+  for (const name of names) writeFileSync(journal(name), inMarket(name, runStart(name, root) + past));
   const pids = await startAll(root);
 
   return {
@@ -113,11 +113,11 @@ async function startAll(root: string): Promise<number[]> {
 
 const RUN_ID = 'live'.repeat(8);
 
-function runStart(name: string): string {
+function runStart(name: string, root: string): string {
   const { values } = parseEnv(baseEnv(marketOf(name)), '');
   const config = Object.fromEntries(Object.entries(values).map(([key, value]) => [key.slice(3).toLowerCase(), value]));
   const event = { ts: 1_771_200_000.125, seq: 0, run_id: RUN_ID, schema_version: 2, type: 'run_start' };
-  const provenance = { env_file: `/run/${name}/.env.${name}` };
+  const provenance = { env_file: join(root, '.mmfleet/run', name, `.env.${name}`) };
   return `${JSON.stringify({ ...event, market: marketOf(name), config, provenance })}\n`;
 }
 

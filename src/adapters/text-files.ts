@@ -1,0 +1,37 @@
+/** Small files that passes look at again and again: one stat while nothing changed. */
+import { readFileSync, type Stats, statSync } from 'node:fs';
+
+type Kept = { stat: Stats; text: string };
+
+/** File times are coarse: a change so soon after the last one may leave them as they were. */
+const SETTLED_MS = 200;
+
+/** Texts by path, read anew whenever anything that stat tells of the file is different. */
+export class TextFiles {
+  readonly #kept = new Map<string, Kept>();
+
+  /** null: it is not there or cannot be read. */
+  read(path: string): string | null {
+    try {
+      const stat = statSync(path, { throwIfNoEntry: false });
+      if (stat === undefined) {
+        this.#kept.delete(path);
+        return null;
+      }
+      const known = this.#kept.get(path);
+      if (known !== undefined && isSame(known.stat, stat)) return known.text;
+      const text = readFileSync(path, 'utf8');
+      // Looked at before it was read: a change in between shows at the next look.
+      if (Date.now() - Math.max(stat.mtimeMs, stat.ctimeMs) > SETTLED_MS) this.#kept.set(path, { stat, text });
+      else this.#kept.delete(path);
+      return text;
+    } catch {
+      this.#kept.delete(path);
+      return null;
+    }
+  }
+}
+
+function isSame(a: Stats, b: Stats): boolean {
+  return a.ino === b.ino && a.dev === b.dev && a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs;
+}

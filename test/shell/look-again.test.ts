@@ -1,0 +1,158 @@
+/** What a daemon remembers between passes must not show: each look is compared with that of a new mmfleet. */
+import { appendFileSync, copyFileSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { liveProcess } from '../../src/adapters/process-table.ts';
+import { type Ops, openOps } from '../../src/shell/ops.ts';
+import { type Look, look, lookAgain, type PassOptions } from '../../src/shell/pass.ts';
+import { type LiveFleet, liveFleet } from '../support/live-fleet.ts';
+import { until } from '../support/puppet.ts';
+
+const OPTIONS: PassOptions & { fetch: boolean } = { only: null, tune: true, push: true, fetch: true };
+
+let fleet: LiveFleet;
+let ops: Ops;
+let last: Look;
+beforeEach(async () => {
+  fleet = await liveFleet(4, { lines: 40 });
+  ops = await opened();
+  last = await whole(ops);
+}, 60_000);
+afterEach(() => fleet.end());
+
+async function opened(): Promise<Ops> {
+  const result = await openOps(fleet.root);
+  if (!result.ok) throw new Error(result.problem.message);
+  return result.value;
+}
+
+async function whole(by: Ops): Promise<Look> {
+  const seen = await look(by, OPTIONS);
+  if (!seen.ok) throw new Error(seen.problem.message);
+  return seen.value;
+}
+
+const shown = ({ planned, situations }: Look) =>
+  planned.map((p, i) => ({
+    ...p,
+    health: situations[i]!.decided?.health,
+    sentence: situations[i]!.decided?.sentence,
+    rows: situations[i]!.decided?.rows.filter((row) => row.metric !== 'dataAge'),
+  }));
+
+/** Looks again: `quiet` when git was not needed. Either way the plan is the one that a new mmfleet makes. */
+async function looked(): Promise<'quiet' | 'whole'> {
+  const again = await lookAgain(ops, last, OPTIONS);
+  const now = again ?? (await whole(ops));
+  expect(shown(now)).toEqual(shown(await whole(await opened())));
+  last = now;
+  return again === null ? 'whole' : 'quiet';
+}
+const plan = (name: string) => last.planned.find((p) => p.item.name === name)!.item;
+
+test('nothing happens: quiet, again and again', async () => {
+  expect(last.planned.every((p) => p.effect === null)).toBe(true);
+  for (let n = 0; n < 3; n += 1) expect(await looked()).toBe('quiet');
+});
+
+test('lines are written: what they say is decided on, and git is not asked', async () => {
+  for (let n = 0; n < 3; n += 1) {
+    fleet.trade(['m0001', 'm0002']);
+    expect(await looked()).toBe('quiet');
+  }
+});
+
+test('a journal of the same length takes the place of another, is emptied, is removed', async () => {
+  const path = fleet.journal('m0001');
+  const said = () => last.situations.find((s) => s.instance.name === 'm0001')!.decided?.sentence;
+  copyFileSync(path, `${path}.new`);
+  renameSync(`${path}.new`, path);
+  last = (await lookAgain(ops, last, OPTIONS))!;
+  expect(said()).toMatch(/clock set back .*: collecting anew/); // it was read a second time
+  rmSync(path);
+  last = (await lookAgain(ops, last, OPTIONS)) ?? (await whole(ops));
+  expect(last.observed.byName.get('m0001')!.journal.state).not.toBe('ok');
+  expect(said()).toBe('no journal of this config yet');
+});
+
+test('a journal that falls silent is stale by wall time alone', async () => {
+  await fleet.git(['config', 'user.name', 'Ada']);
+  await fleet.git(['config', 'user.email', 'ada@example.org']);
+  appendFileSync(join(fleet.root, 'fleet/m0002.yaml'), '  health: { limits: { dataAge: { max: 2m } } }\n');
+  await fleet.git(['commit', '--quiet', '-am', 'fleet: an age']);
+  await fleet.git(['push', '--quiet']);
+  expect(await looked()).toBe('whole');
+  expect(plan('m0002').reason).not.toBe('journal-stale');
+  const past = Date.now() / 1000 - 600;
+  utimesSync(fleet.journal('m0002'), past, past);
+  expect(await looked()).toBe('quiet');
+  expect(plan('m0002').reason).toBe('journal-stale');
+  const now = Date.now() / 1000;
+  utimesSync(fleet.journal('m0002'), now, now);
+  expect(await looked()).toBe('quiet');
+  expect(plan('m0002').reason).not.toBe('journal-stale');
+});
+
+test('a process ends: a whole look before anything is done about it', async () => {
+  const pid = last.observed.byName.get('m0003')!.copies;
+  const [copy] = pid.known ? pid.value : [];
+  process.kill(copy!.pid, 'SIGKILL');
+  await until(() => liveProcess(copy!.pid) === null, 'it ended');
+  expect(await looked()).toBe('whole');
+  expect(plan('m0003').action).toBe('start');
+});
+
+test('what is kept in .mmfleet and .git/mmfleet is read as it is now', async () => {
+  const copies = last.observed.byName.get('m0000')!.copies;
+  const [copy] = copies.known ? copies.value : [];
+  const put = (path: string, text: string) => {
+    mkdirSync(dirname(join(fleet.root, path)), { recursive: true });
+    writeFileSync(join(fleet.root, path), text);
+  };
+  const intent = {
+    pid: copy!.pid,
+    startTicks: copy!.startTicks,
+    signal: 'SIGTERM',
+    at: '2026-11-01T00:00:00Z',
+    cause: 'x',
+  };
+  put('.git/mmfleet/stops/m0000.json', JSON.stringify(intent));
+  expect(await looked()).toBe('whole');
+  expect(plan('m0000').action).toBe('restart');
+  rmSync(join(fleet.root, '.git/mmfleet/stops/m0000.json'));
+  await looked();
+  put('.git/mmfleet/stops/m0000.json', '{');
+  await looked();
+  rmSync(join(fleet.root, '.git/mmfleet/stops/m0000.json'));
+  put('.mmfleet/backoff/m0001.json', '{"restarts":3,"lastStartMs":1,"exitedMs":2}');
+  await looked();
+  expect(last.observed.byName.get('m0001')!.restarts.restarts).toBe(3);
+  put('.mmfleet/backoff/m0001.json', '{"restarts":4,"lastStartMs":1,"exitedMs":2}');
+  await looked();
+  expect(last.observed.byName.get('m0001')!.restarts.restarts).toBe(4);
+});
+
+test('a secret source that loses its key, or its privacy, shows at once', async () => {
+  writeFileSync(join(fleet.root, 'secrets/all.env'), 'MM_OTHER_KEY=live-fleet-api-key\n');
+  expect(await looked()).toBe('whole');
+  expect(last.planned.some((p) => p.item.reason === 'digest-drift')).toBe(true);
+  rmSync(join(fleet.root, 'secrets/all.env'));
+  await looked();
+  expect(plan('m0000').reason).toBe('spec-invalid');
+});
+
+test('a commit made here, another branch, and a merge that is under way take git', async () => {
+  await fleet.git(['commit', '--quiet', '--allow-empty', '-m', 'a person was here']);
+  expect(await lookAgain(ops, last, OPTIONS)).toBeNull();
+  await fleet.git(['push', '--quiet']);
+  last = await whole(ops);
+  expect(await looked()).toBe('quiet');
+  writeFileSync(join(fleet.root, '.git/MERGE_HEAD'), `${last.desired.revision}\n`);
+  expect(await lookAgain(ops, last, OPTIONS)).toBeNull();
+  rmSync(join(fleet.root, '.git/MERGE_HEAD'));
+  await fleet.git(['switch', '--quiet', '-c', 'elsewhere']);
+  expect(await lookAgain(ops, last, OPTIONS)).toBeNull();
+  await fleet.git(['switch', '--quiet', 'main']);
+  await fleet.git(['pack-refs', '--all']);
+  expect(await lookAgain(ops, last, OPTIONS)).toBeNull();
+});
