@@ -32,13 +32,14 @@ async function whole(by: Ops): Promise<Look> {
   return seen.value;
 }
 
-const shown = ({ planned, situations }: Look) =>
-  planned.map((p, i) => ({
-    ...p,
-    health: situations[i]!.decided?.health,
-    sentence: situations[i]!.decided?.sentence,
-    rows: situations[i]!.decided?.rows.filter((row) => row.metric !== 'dataAge'),
-  }));
+/** The plan and what it rests on; without the seconds that pass between two looks. */
+function shown({ planned, situations }: Look): unknown {
+  const all = planned.map((p, i) => {
+    const { health, sentence, rows } = situations[i]!.decided ?? {};
+    return { ...p, health, sentence, rows: rows?.filter((row) => row.metric !== 'dataAge') };
+  });
+  return JSON.parse(JSON.stringify(all).replaceAll(/for \d+ s/g, 'for some s'));
+}
 
 /** Looks again: `quiet` when git was not needed. Either way the plan is the one that a new mmfleet makes. */
 async function looked(): Promise<'quiet' | 'whole'> {
