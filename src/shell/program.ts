@@ -85,6 +85,8 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
       .option('--sort <by>', 'name, health (worst first), age (oldest data first), pnl (lowest first)')
       .option('--columns <titles>', 'these columns in this order, such as name,health,pnl');
   const reason = (c: Command) => c.requiredOption('--reason <text>', 'why, for the trail');
+  const skipSecrets = (c: Command) =>
+    c.option('--skip-secrets', 'do not look for the secrets, in a checkout that has none (CI)');
   const timeout = (c: Command) => c.option('--timeout <duration>', 'deadline of the whole command', '10m');
 
   add(
@@ -97,14 +99,14 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     'validate',
     'check specs, envs and secrets; no network, no process',
     async (_, o) => (await import('./commands/validate.ts')).runValidate(o),
-    json,
+    (c) => skipSecrets(json(c)),
   );
   add(
     'plan [instances...]',
     'what a pass would do, and why; changes nothing',
     async (n, o) => (await import('./commands/plan.ts')).runPlan(n, o),
     (c) =>
-      filters(chat(json(c)))
+      filters(chat(skipSecrets(json(c))))
         .option('--detailed-exitcode', 'exit 2 when changes are pending')
         .option('--worktree', 'read the specs from the working tree'),
   );

@@ -5,8 +5,11 @@ import type { Instance } from '../core/spec/types.ts';
 import type { Ops } from './ops.ts';
 import type { ReadDesired } from './read-desired.ts';
 
-/** Exchanges that are missing or cannot prove a market flat (errors), prove less (warnings), or lack their keys. */
-export async function venueProblems(desired: ReadDesired, secrets: Ops['secrets']): Promise<Problem[]> {
+/**
+ * Exchanges that are missing or cannot prove a market flat (errors), prove less (warnings), or lack their keys;
+ * `secrets` null: their keys are not looked for.
+ */
+export async function venueProblems(desired: ReadDesired, secrets: Ops['secrets'] | null): Promise<Problem[]> {
   const byExchange = new Map<string, Promise<Problem[]>>();
   const found = await Promise.all(
     desired.instances.map(async ({ name, spec }): Promise<Problem[]> => {
@@ -19,7 +22,8 @@ export async function venueProblems(desired: ReadDesired, secrets: Ops['secrets'
         ...desired.place(name, ['spec', 'venue', 'ccxt', field]),
       });
       const exchanges = (await known).map((problem) => ({ ...problem, ...at('exchange') }));
-      const keys = missingKeys(spec, secrets).map(({ field, ...problem }) => ({ ...problem, ...at(field) }));
+      const missing = secrets === null ? [] : missingKeys(spec, secrets);
+      const keys = missing.map(({ field, ...problem }) => ({ ...problem, ...at(field) }));
       return [...exchanges, ...keys];
     }),
   );

@@ -1,5 +1,5 @@
 /** The real CLI with a ccxt venue: validate, a first start, a stop with a position and orders, and a held one. */
-import { chmodSync, readFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Receipt } from '../../src/core/flat/types.ts';
@@ -44,6 +44,19 @@ test('validate has nothing to say about it', async () => {
   const run = await w.cli('validate');
   expect(run.err).not.toContain('ccxt');
   expect(run.code).toBe(0);
+});
+
+test('in a checkout without secrets validate --skip-secrets checks everything else', async () => {
+  const checkout = join(w.dir, 'checkout');
+  await w.git(['clone', '--quiet', w.remote, checkout], w.dir);
+  const plain = await w.cliWith({}, '-C', checkout, 'validate');
+  expect(plain).toMatchObject({ code: 3, err: expect.stringContaining('secrets/all.env') });
+  const skipping = await w.cliWith({}, '-C', checkout, 'validate', '--skip-secrets');
+  expect(skipping).toMatchObject({ code: 0, out: expect.stringMatching(/^1 instance, 0 errors, /) });
+  const path = join(checkout, 'fleet/amzn.yaml');
+  writeFileSync(path, readFileSync(path, 'utf8').replace('exchange: extended', 'exchange: extendde'));
+  const wrong = await w.cliWith({}, '-C', checkout, 'validate', '--skip-secrets');
+  expect(wrong).toMatchObject({ code: 3, err: expect.stringContaining('found "extendde"') });
 });
 
 test('validate names what is wrong with a venue, in its place', async () => {

@@ -139,6 +139,7 @@ test('GitHub Actions: a pull request is checked and planned, a push converges', 
     expect([step.name, ran.exitCode, ran.all]).toEqual([step.name, 0, expect.any(String)]);
   }
   expect(readFileSync(summary, 'utf8')).toMatch(/^### mmfleet plan\n```\n[\s\S]*amzn[\s\S]*\nplan: .*\n```\n$/);
+  expect(existsSync(join(checkout, 'secrets'))).toBe(false);
   // The pull request is merged.
   await w.git(['push', '--quiet', 'origin', 'proposed:main'], checkout);
   const [converge, ...more] = steps(jobs['converge']);

@@ -25,6 +25,7 @@ export type CommonOptions = {
   health?: string;
   sort?: string;
   columns?: string;
+  skipSecrets?: boolean;
 };
 
 export type WatchOptions = CommonOptions & {

@@ -16,7 +16,8 @@ export async function runPlan(
   options: CommonOptions & { tune?: boolean; push?: boolean },
 ): Promise<number> {
   const { io } = options;
-  const opened = await openOps(options.C, { host: options.host, looksOnly: true });
+  const { host, skipSecrets } = options;
+  const opened = await openOps(options.C, { host, skipSecrets, looksOnly: true });
   if (!opened.ok) return failOrChat(null, options, opened.problem);
   const only = await select(opened.value, names, io);
   if (only === 'bad') return EXIT.usage;

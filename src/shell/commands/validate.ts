@@ -9,7 +9,10 @@ import { venueProblems } from '../venue-problems.ts';
 import { fail } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
-/** `validate`: the working tree's specs, envs and secrets; no network, no process. Exit 3 when anything is an error. */
+/**
+ * `validate`: the working tree's specs, envs and secrets; no network, no process. Exit 3 when anything is an error.
+ * `--skip-secrets`: everything but the secrets, for a checkout that has none.
+ */
 export async function runValidate(options: CommonOptions): Promise<number> {
   const { io } = options;
   const opened = await openOps(options.C, { looksOnly: true });
@@ -18,10 +21,11 @@ export async function runValidate(options: CommonOptions): Promise<number> {
   if (!read.ok) return fail(io, read.problem);
   const desired = read.value;
   const { root } = opened.value.repo;
+  const secrets = options.skipSecrets === true ? null : opened.value.secrets;
   const problems = [
     ...desired.problems,
-    ...secretProblems(desired, opened.value),
-    ...(await venueProblems(desired, opened.value.secrets)),
+    ...(secrets === null ? [] : secretProblems(desired, secrets)),
+    ...(await venueProblems(desired, secrets)),
     ...journalWarnings(desired, root),
     ...fleetProblem(desired),
   ];
@@ -55,10 +59,10 @@ export async function runValidate(options: CommonOptions): Promise<number> {
 }
 
 /** Names of keys only: whether each source is there and private, without keeping a value. */
-function secretProblems(desired: Desired, ops: Ops): Problem[] {
+function secretProblems(desired: Desired, secrets: Ops['secrets']): Problem[] {
   return desired.instances.flatMap(({ name, spec }) => {
     if (spec === null) return [];
-    const names = ops.secrets.names(spec.secrets);
+    const names = secrets.names(spec.secrets);
     return names.ok ? [] : [{ ...names.problem, instance: name }];
   });
 }
