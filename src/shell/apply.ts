@@ -22,7 +22,7 @@ import type { Ops } from './ops.ts';
 import type { Look } from './pass.ts';
 import { inPool } from './pool.ts';
 import { knownProposals, syncProposals } from './proposals.ts';
-import { inTurn, withdrawn } from './withdrawn.ts';
+import { withdrawals } from './withdrawn.ts';
 
 export type ApplyOptions = {
   push: boolean;
@@ -83,7 +83,7 @@ export async function apply(ops: Ops, look: Look, options: ApplyOptions): Promis
     signal: options.signal,
     onPhase: options.onPhase,
     onSecrets: (read) => met.push(...read),
-    withdrawn: inTurn((name) => withdrawn(ops, look, name)),
+    withdrawn: withdrawals(ops, look),
   };
   applied.outcomes = await inPool(look.fleet.guards.maxConcurrentChanges, work, (p) =>
     convergeSafely(deps, look, p.item.name, p.effect),

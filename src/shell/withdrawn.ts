@@ -1,9 +1,38 @@
 /** Wishes that arrive while a restart waits for its bot to end: what was asked meanwhile is asked before it starts again. */
+import type { Desired } from './desired.ts';
 import type { Ops } from './ops.ts';
 import type { Look } from './pass.ts';
 
-/** Why the newest commits do not want an instance running any more; null: they do, or nobody can be asked. */
-export async function withdrawn(ops: Ops, look: Look, name: string): Promise<string | null> {
+/**
+ * Why the newest commits do not want an instance running any more; null: they do, or nobody can be asked. Each answer is
+ * of a look begun after its question; questions that come while one is under way share the next one.
+ */
+export function withdrawals(ops: Ops, look: Look): (name: string) => Promise<string | null> {
+  const newest = shared(() => newerDesired(ops, look));
+  return async (name) => {
+    const desired = await newest();
+    return desired === null ? null : whyNot(desired, name);
+  };
+}
+
+/** Runs one at a time: who asks while one runs waits for the next, with everybody else who asked meanwhile. */
+export function shared<R>(ask: () => Promise<R>): () => Promise<R> {
+  let before: Promise<unknown> = Promise.resolve();
+  let next: Promise<R> | null = null;
+  return () => {
+    if (next !== null) return next;
+    const mine = before.then(() => {
+      next = null;
+      return ask();
+    });
+    next = mine;
+    before = mine.catch(() => undefined);
+    return mine;
+  };
+}
+
+/** Desired state where it is another revision than the pass began with; null: it is not, or it cannot be read. */
+async function newerDesired(ops: Ops, look: Look): Promise<Desired | null> {
   const { remote, branch, author, signing } = look.fleet.git;
   // A sync that fails leaves the head as it is; a commit made in this clone is seen all the same.
   if (look.remote === 'ok') await ops.git.sync({ remote, branch, ourEmail: author.email, signing });
@@ -14,22 +43,15 @@ export async function withdrawn(ops: Ops, look: Look, name: string): Promise<str
   const revision = trusted?.value.revision ?? head.value;
   if (revision === look.desired.revision) return null;
   const desired = await ops.desiredAt(revision);
-  if (!desired.ok) return null;
-  const at = `since ${revision.slice(0, 12)}`;
-  const instance = desired.value.instances.find((i) => i.name === name);
+  return desired.ok ? desired.value : null;
+}
+
+function whyNot(desired: Desired, name: string): string | null {
+  const at = `since ${(desired.revision ?? '').slice(0, 12)}`;
+  const instance = desired.instances.find((i) => i.name === name);
   if (instance === undefined) return `nothing declares it ${at}`;
   if (instance.spec === null) return `its spec is invalid ${at}`;
   if (instance.spec.state !== 'Running') return `state is ${instance.spec.state} ${at}`;
-  if (desired.value.holds.some((h) => h.instance === name && h.kind === 'hold')) return `it is held ${at}`;
+  if (desired.holds.some((h) => h.instance === name && h.kind === 'hold')) return `it is held ${at}`;
   return instance.spec.suspend === null ? null : `it is suspended ${at}`;
-}
-
-/** One call after the other: a clone has one branch to move. */
-export function inTurn<A, R>(ask: (arg: A) => Promise<R>): (arg: A) => Promise<R> {
-  let before: Promise<unknown> = Promise.resolve();
-  return (arg) => {
-    const mine = before.then(() => ask(arg));
-    before = mine.catch(() => undefined);
-    return mine;
-  };
 }

@@ -120,6 +120,8 @@ test('a push that restarts everything, one fetch and one push: the healthy half 
   expect(done.sort()).toEqual(healthy);
   expect(seen.report.applied.outcomes).toHaveLength(healthy.length);
   expect(asked(seen.git)).toEqual({ fetch: 1, push: 1 });
+  // Whether each is still wanted is asked for all that wait at once, not five git processes an instance.
+  expect(seen.git.length).toBeLessThan(3 * healthy.length);
   for (const name of healthy) expect(w.world.running.get(name)?.pid).not.toBe(before.get(name)?.pid);
   for (const name of named('silent')) expect(w.world.running.get(name)?.pid).toBe(before.get(name)?.pid);
   expect(w.world.widest).toBeLessThanOrEqual(WIDTH);
