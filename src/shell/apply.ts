@@ -4,7 +4,8 @@ import { type Effect, isAlarm, type Planned } from '../core/plan/plan.ts';
 import { ok, type Problem, type Result } from '../core/problem.ts';
 import { parseHolds } from '../core/trail/holds-file.ts';
 import type { KnownSecret } from '../core/trail/secret-gate.ts';
-import type { TrailEntry } from '../core/trail/types.ts';
+import type { Hold, TrailEntry } from '../core/trail/types.ts';
+import { utcMs } from '../core/trail/utc.ts';
 import { describeBug } from './bug.ts';
 import {
   type ChangePlan,
@@ -26,6 +27,8 @@ import { withdrawals } from './withdrawn.ts';
 
 export type ApplyOptions = {
   push: boolean;
+  /** Nothing is committed. */
+  local?: boolean;
   only?: ReadonlySet<string> | null;
   signal: AbortSignal;
   onPhase: ConvergeDeps['onPhase'];
@@ -57,6 +60,7 @@ export async function apply(ops: Ops, look: Look, options: ApplyOptions): Promis
     return [...(await cheap), ...met];
   };
   const land = async (builders: Builder[]) => {
+    if (options.local === true) return false;
     // Nothing new, but commits of an earlier pass may still wait for the remote.
     if (builders.length === 0 && (look.git.published || !look.git.reachable)) return true;
     const landed = await publishChanges(ops, look, builders, await secrets(), options);
@@ -64,7 +68,9 @@ export async function apply(ops: Ops, look: Look, options: ApplyOptions): Promis
     else applied.problems.push(landed.problem);
     return landed.ok;
   };
-  const landed = await land(commitBuilders(ops, look));
+  const held = localHolds(look);
+  const landed = await land([...commitBuilders(ops, look), ...held.map(holdBuilder)]);
+  if (landed) for (const { instance } of held) await ops.local.clearHold(instance);
 
   const proposed = landed && look.refused === null ? await syncProposals(ops, look, secrets, options) : ok([]);
   if (proposed.ok) applied.proposals = proposed.value;
@@ -172,6 +178,20 @@ function commitBuilders(ops: Ops, look: Look): Builder[] {
   });
   return [...builders, ...leftoverReceipts(ops, look)];
 }
+
+/** Holds that a person asked for while nothing could be committed; nor can they be on a head that is not in order. */
+function localHolds(look: Look): Hold[] {
+  if (look.refused !== null) return [];
+  return look.situations.flatMap(({ observed: { localHold } }) => (localHold === null ? [] : [localHold]));
+}
+
+/** A hold of this clone as a commit; where git has a hold already, that one stays as it is. */
+export const holdBuilder =
+  ({ instance, reason, since }: Hold): Builder =>
+  (desired) =>
+    desired.holds.some((h) => h.instance === instance && h.kind === 'hold')
+      ? null
+      : holdChange(desired, instance, reason, null, utcMs(since), []);
 
 /** Lines of proofs that failed and whose hold was never committed. */
 function failedLines(look: Look, name: string): string[] {

@@ -1,13 +1,15 @@
-/** What mmfleet keeps in the clone and outside git's tree: its lock, stop intents, new receipts, back-off counts. */
+/** What mmfleet keeps in the clone and outside git's tree: its lock, stop intents, holds not yet committed, new receipts, back-off counts. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clearIntent, readIntent, type StopIntent, writeIntent } from '../adapters/intents.ts';
+import { clearLocalHold, readLocalHold, writeLocalHold } from '../adapters/local-holds.ts';
 import { acquireLock, type Lock, type LockOptions } from '../adapters/lock.ts';
 import { appendReceipt } from '../adapters/receipt-log.ts';
 import { TextFiles } from '../adapters/text-files.ts';
 import { NO_RESTARTS, type RestartState } from '../core/flat/backoff.ts';
 import type { Receipt } from '../core/flat/types.ts';
 import type { Known, Result } from '../core/problem.ts';
+import type { Hold } from '../core/trail/types.ts';
 
 export type LocalState = {
   /** Problem: `lock-held`. */
@@ -17,6 +19,11 @@ export type LocalState = {
   /** On the disk when it returns. */
   writeIntent(name: string, intent: StopIntent): Promise<void>;
   clearIntent(name: string): Promise<void>;
+  /** What a person asked for while nothing could be committed; null = nothing. Unreadable is a hold. */
+  hold(name: string): Promise<Hold | null>;
+  /** On the disk when it returns. */
+  writeHold(hold: Hold): Promise<void>;
+  clearHold(name: string): Promise<void>;
   /** Receipt lines of `.mmfleet`, tracked or not; empty when there are none. */
   receipts(name: string): Promise<string>;
   /** On the disk when it returns. */
@@ -35,6 +42,9 @@ export function localState({ gitDir, stateDir }: { gitDir: string; stateDir: str
     intent: (name) => readIntent(gitDir, name),
     writeIntent: (name, intent) => writeIntent(gitDir, name, intent),
     clearIntent: (name) => clearIntent(gitDir, name),
+    hold: async (name) => readLocalHold(gitDir, name),
+    writeHold: async (hold) => writeLocalHold(gitDir, hold),
+    clearHold: async (name) => clearLocalHold(gitDir, name),
     receipts: async (name) => texts.read(join(stateDir, 'receipts', `${name}.jsonl`)) ?? '',
     appendReceipt: (receipt) => appendReceipt(stateDir, receipt),
     async restarts(name) {

@@ -6,6 +6,7 @@ import type { Receipt } from '../core/flat/types.ts';
 import type { ProcessCopy } from '../core/ports.ts';
 import { type Known, known, type Problem } from '../core/problem.ts';
 import { parseReceipts } from '../core/trail/receipts.ts';
+import type { Hold } from '../core/trail/types.ts';
 import { type Desired, type DesiredInstance, receiptsPath } from './desired.ts';
 import type { JournalView } from './journals.ts';
 import type { Ops } from './ops.ts';
@@ -14,6 +15,8 @@ import { inPool } from './pool.ts';
 export type ObservedInstance = {
   copies: Known<ProcessCopy[]>;
   intent: Known<StopIntent | null>;
+  /** A hold that could not be committed when a person asked for it; null = none. */
+  localHold: Hold | null;
   journal: JournalView;
   /** The newest run was started by mmfleet for this instance: its env file is one that we materialised. */
   ownRun: boolean;
@@ -103,6 +106,7 @@ async function observeWith(
   return {
     copies: all.known ? { ...all, value: all.value.filter((c) => c.instance === name) } : all,
     intent: await ops.local.intent(name),
+    localHold: await ops.local.hold(name),
     journal,
     ownRun: isOwnRun(ops, name, journal),
     ...receiptsOf(ops, name, desired.files.get(receiptsPath(name))?.text ?? '', await ops.local.receipts(name)),

@@ -26,7 +26,7 @@ export type PassOptions = {
   tune: boolean;
   push: boolean;
   /** A person's verb: what is done to every named instance whatever the plan says. */
-  force?: 'restart' | 'flatten' | null;
+  force?: 'restart' | 'flatten' | 'stop' | null;
 };
 
 export type RemoteState = 'ok' | 'none' | 'away';
@@ -215,8 +215,8 @@ function remarked(planned: Planned, remark: string | null): Planned {
   return { ...planned, item: { ...planned.item, message: `${planned.item.message}; ${remark}` } };
 }
 
-/** `restart` and `flatten` act on what may be acted on at all: one usable instance, at most one known copy. */
-function forced(planned: Planned, { view }: Situation, force: 'restart' | 'flatten'): Planned {
+/** `restart`, `flatten` and a `stop` that is not in git act on what may be acted on at all: one usable instance, at most one known copy. */
+function forced(planned: Planned, { view }: Situation, force: 'restart' | 'flatten' | 'stop'): Planned {
   const reach =
     view.spec !== null && view.invalid === null && view.here && view.copies.known && view.copies.value.length <= 1;
   if (!reach) return planned;
@@ -228,6 +228,17 @@ function forced(planned: Planned, { view }: Situation, force: 'restart' | 'flatt
       message: 'stop, cancel, close and prove flat, as asked',
     };
     return { item, standing: 'change', effect: { do: 'stop', cause: 'held', hold: null } };
+  }
+  if (force === 'stop') {
+    const down = view.copies.known && view.copies.value.length === 0;
+    if (down && view.lastRun !== 'unproved') return planned;
+    const item = {
+      ...planned.item,
+      action: 'stop' as const,
+      reason: 'state-stopped' as const,
+      message: 'stop, as asked',
+    };
+    return { item, standing: 'change', effect: { do: 'stop', cause: 'state-stopped', hold: null } };
   }
   if (view.hold !== null || view.spec?.state !== 'Running' || view.spec.suspend !== null || view.dirtyPath !== null)
     return planned;

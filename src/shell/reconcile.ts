@@ -11,6 +11,8 @@ import { type Look, look, lookAgain, type PassOptions } from './pass.ts';
 export type RunOptions = PassOptions & {
   signal: AbortSignal;
   onPhase: (name: string, phase: Lifecycle, detail: string) => void;
+  /** Acts on what this clone has, without git: nothing is fetched or committed; receipts wait for the next pass. */
+  local?: boolean;
   /** How long to wait for another mmfleet that holds the lock, ms. */
   lockTimeoutMs: number;
 };
@@ -29,7 +31,7 @@ export async function pass(ops: Ops, options: RunOptions): Promise<PassReport> {
   // Each instance in hand waits on it: how many those are the fleet says, and node would warn of a leak at eleven.
   setMaxListeners(0, options.signal);
   const report = await withLock(ops, options, async () => {
-    const seen = await look(ops, { ...options, fetch: true });
+    const seen = await look(ops, { ...options, fetch: options.local !== true });
     if (!seen.ok) return seen;
     if (options.signal.aborted) return ok<PassReport>({ look: seen.value, applied: NOTHING, problems: [] });
     const applied = await apply(ops, seen.value, options);

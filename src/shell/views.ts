@@ -9,7 +9,7 @@ import type { RunStartEvent } from '../core/journal/types.ts';
 import type { InstanceView } from '../core/plan/plan.ts';
 import { formatProblem } from '../core/problem.ts';
 import { activeHold } from '../core/trail/holds.ts';
-import type { TrailEntry } from '../core/trail/types.ts';
+import type { Hold, TrailEntry } from '../core/trail/types.ts';
 import { type Decided, type DecideInput, decide } from '../core/tuning/decide.ts';
 import { isSignal, rebuildMemory } from '../core/tuning/memory.ts';
 import type { TuningMemory } from '../core/tuning/types.ts';
@@ -212,7 +212,7 @@ function viewOf(
       observed.intent.known &&
       observed.intent.value?.pid === copy.pid &&
       observed.intent.value.startTicks === copy.startTicks,
-    hold: activeHold(desired.holds, name, nowMs),
+    hold: holdOf(activeHold(desired.holds, name, nowMs), observed.localHold),
     lastRun,
     failedProof: failedProofOf(observed),
     stranger: spec === null ? null : strangerOf(observed, spec.journal.staleAfterMs, nowMs),
@@ -242,6 +242,11 @@ function digestOf(instance: DesiredInstance, secretNames: readonly string[]): st
   const digest = desiredDigest(instance, secretNames);
   digests.set(instance, { names, digest });
   return digest;
+}
+
+/** A hold that git knows goes before one of this clone, and either before a park. */
+function holdOf(tracked: Hold | null, local: Hold | null): Hold | null {
+  return tracked?.kind === 'hold' ? tracked : (local ?? tracked);
 }
 
 /**

@@ -88,7 +88,7 @@ signedTest(
     expect((await w.cli('reconcile', '--once')).code).toBe(8);
     expect(await w.pidOf('pump')).not.toBe(null);
     expect(runsWith()).toBe('4');
-    const wish = await w.cli('stop', 'pump', '--reason', 'r');
+    const wish = await w.cli('suspend', 'pump', '--reason', 'r');
     expect([wish.code, wish.err]).toEqual([8, expect.stringContaining('is not signed')]);
     expect((await w.git(['rev-parse', 'HEAD'])).trim()).toBe(bad);
   },

@@ -182,6 +182,10 @@ export class SimWorld {
       writeIntent: (name, intent) => write(`write stop intent of ${name}`, () => void local.intents.set(name, intent)),
       clearIntent: (name) =>
         life.effect(`clear stop intent of ${name}`, 'local', () => void local.intents.delete(name)),
+      // No schedule has a head that takes no commit.
+      hold: async () => null,
+      writeHold: async () => undefined,
+      clearHold: async () => undefined,
       receipts: async (name) => local.receipts.get(name) ?? '',
       appendReceipt: (receipt) => {
         const before = () => local.receipts.get(receipt.instance) ?? '';

@@ -47,7 +47,10 @@ export function usage(io: Io, message: string): ExitCode {
 export async function select(ops: Ops, names: string[], io: Io): Promise<ReadonlySet<string> | null | 'bad'> {
   if (names.length === 0) return null;
   const head = await headOf(ops.repo);
-  const desired = head.ok && head.value !== null ? await ops.desiredAt(head.value) : null;
+  // A refused head must not take the names away by which an instance can be stopped.
+  const trusted = head.ok && head.value !== null ? await ops.trusted?.(head.value) : undefined;
+  const revision = trusted?.ok === true ? trusted.value.revision : head.ok ? head.value : null;
+  const desired = revision === null ? null : await ops.desiredAt(revision);
   if (desired === null || !desired.ok) {
     io.err('no instance can be named: the repository has no readable commit\n');
     return 'bad';

@@ -2,21 +2,22 @@
 
 import { gitUser } from '../../adapters/git-user.ts';
 import { NO_RESTARTS } from '../../core/flat/backoff.ts';
-import { formatProblem, type Problem, type Result } from '../../core/problem.ts';
+import type { Problem, Result } from '../../core/problem.ts';
 import { editScalar } from '../../core/spec/edit.ts';
 import { commitMessage } from '../../core/trail/message.ts';
 import type { WishStory } from '../../core/trail/stories.ts';
 import { parseDuration } from '../../core/trail/text.ts';
-import { type Builder, publishChanges, secretValues } from '../apply.ts';
+import { type Builder, holdBuilder, publishChanges, secretValues } from '../apply.ts';
 import { holdChange, releaseChange } from '../changes.ts';
 import type { DesiredInstance } from '../desired.ts';
-import { combineExit, EXIT, type ExitCode } from '../exit.ts';
+import { combineExit, EXIT } from '../exit.ts';
 import { painter } from '../io.ts';
 import { type Ops, openOps } from '../ops.ts';
 import { type Look, look } from '../pass.ts';
 import { reconcileOnce, withLock } from '../reconcile.ts';
 import { planLine, planTable } from '../render/plan.ts';
-import { deadline, fail, phasePrinter, printJson, select, usage } from './common.ts';
+import { exitUncommitted, goesOn, holdHere, isCommitted, saidOf } from '../uncommitted.ts';
+import { deadline, fail, phasePrinter, printJson, printProblems, select, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 export type Verb = 'start' | 'stop' | 'restart' | 'suspend' | 'resume' | 'flatten' | 'release';
@@ -42,16 +43,20 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
     stop.clear();
     return fail(io, wished.problem);
   }
+  const { uncommitted } = wished.value;
   for (const subject of wished.value.commits) io.err(`${subject}\n`);
+  if (uncommitted !== null) io.err(saidOf(uncommitted));
+  const local = uncommitted !== null && !isCommitted(uncommitted);
   if (verb === 'release') for (const name of wished.value.names) await ops.local.writeRestarts(name, NO_RESTARTS);
   const selected = new Set(wished.value.names);
   const report = await reconcileOnce(ops, {
     only: selected,
     tune: false,
     push: true,
+    local,
     signal: stop.signal,
     lockTimeoutMs: timeoutMs,
-    force: verb === 'restart' ? 'restart' : verb === 'flatten' ? 'flatten' : null,
+    force: verb === 'restart' || verb === 'flatten' || (verb === 'stop' && local) ? verb : null,
     onPhase: phasePrinter(io),
   });
   stop.clear();
@@ -60,8 +65,8 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
     stop.exit() ??
     combineExit([
       report.exit === EXIT.held && expectsHold(verb, mine) ? EXIT.ok : report.exit,
-      ...(wished.value.refused > 0 ? [EXIT.failed] : []),
-    ] as ExitCode[]);
+      ...(uncommitted === null ? [] : [exitUncommitted(uncommitted)]),
+    ]);
   const commits = [...wished.value.commits, ...report.passes.flatMap((p) => p.applied.commits)];
   if (options.json === true) {
     printJson(
@@ -69,12 +74,12 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
       'Reconcile',
       report.last,
       mine.map((p) => p.item),
-      report.problems,
+      [...(uncommitted === null ? [] : [uncommitted]), ...report.problems],
       { verb, commits, exit },
     );
     return exit;
   }
-  for (const problem of report.problems) io.err(`${formatProblem(problem)}\n`);
+  printProblems(io, report.problems);
   for (const o of report.passes.flatMap((p) => p.applied.outcomes)) io.out(`${o.name}: ${o.message}\n`);
   io.out(`${planTable(mine, painter(io.color)).split('\n').slice(0, -1).join('\n')}\n${planLine(mine)}\n`);
   return exit;
@@ -84,7 +89,8 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
 const expectsHold = (verb: Verb, mine: Look['planned']) =>
   verb === 'flatten' && mine.every((p) => p.item.reason === 'held' && p.item.message.startsWith('flattened by'));
 
-type Wished = { names: string[]; commits: string[]; refused: number };
+/** `uncommitted`: why the wish is not in git where everybody sees it, although it is carried out; null: it is. */
+type Wished = { names: string[]; commits: string[]; uncommitted: Problem | null };
 
 async function commitWish(
   ops: Ops,
@@ -92,12 +98,17 @@ async function commitWish(
   only: ReadonlySet<string> | null,
   options: CommonOptions,
 ): Promise<{ ok: true; value: Wished } | { ok: false; problem: Problem }> {
-  const seen = await look(ops, { only, tune: false, push: true, fetch: true });
+  const ask = { only, tune: false, push: true };
+  const synced = await look(ops, { ...ask, fetch: true });
+  const stops = verb === 'stop' || verb === 'flatten';
+  const seen = synced.ok || !stops || !goesOn(synced.problem) ? synced : await look(ops, { ...ask, fetch: false });
   if (!seen.ok) return seen;
   const chosen = seen.value.desired.instances.filter((i) => only === null || only.has(i.name));
   const names = chosen.map((i) => i.name);
-  if (verb === 'restart') return { ok: true, value: { names, commits: [], refused: 0 } };
-  const builders = chosen.map(
+  if (verb === 'restart') return { ok: true, value: { names, commits: [], uncommitted: null } };
+  // A hold of this clone alone is written down before it is lifted: the trail tells of both.
+  const localHolds = chosen.flatMap(({ name }) => seen.value.observed.byName.get(name)?.localHold ?? []);
+  const wishes = chosen.map(
     (instance): Builder =>
       (desired) => {
         const reason = options.reason ?? '';
@@ -111,14 +122,7 @@ async function commitWish(
             blocked(seen.value, instance) ? ops.clock.nowMs() : null,
           );
         if (verb === 'flatten')
-          return holdChange(
-            desired,
-            instance.name,
-            reason === '' ? 'flattened by hand' : `flattened by hand: ${reason}`,
-            at,
-            ops.clock.nowMs(),
-            [],
-          );
+          return holdChange(desired, instance.name, asked(verb, reason), at, ops.clock.nowMs(), []);
         const current = desired.instances.find((i) => i.name === instance.name) ?? instance;
         const text = desired.files.get(current.file)?.text ?? '';
         const edited = editWish(text, verb, instance.name, reason, options.until ?? null);
@@ -145,14 +149,26 @@ async function commitWish(
     const edited = editWish(text, verb as Wish, name, options.reason ?? '', options.until ?? null);
     if (!edited.ok) return { ok: false, problem: { ...edited.problem, instance: name, file } };
   }
+  const builders = verb === 'release' ? [...localHolds.map(holdBuilder), ...wishes] : wishes;
   const author = await gitUser(ops.repo);
-  const landed = await publishChanges(ops, seen.value, builders, await secretValues(ops, seen.value), {
-    push: true,
-    ...(author === null ? {} : { author }),
-  });
-  if (!landed.ok) return landed;
-  return { ok: true, value: { names, commits: landed.value, refused: 0 } };
+  const landed = synced.ok
+    ? await publishChanges(ops, seen.value, builders, await secretValues(ops, seen.value), {
+        push: true,
+        ...(author === null ? {} : { author }),
+      })
+    : synced;
+  if (landed.ok) {
+    if (verb === 'release') for (const name of names) await ops.local.clearHold(name);
+    return { ok: true, value: { names, commits: landed.value, uncommitted: null } };
+  }
+  if (!stops || !goesOn(landed.problem)) return landed;
+  if (!isCommitted(landed.problem)) await holdHere(ops, seen.value, names, asked(verb, options.reason ?? ''));
+  return { ok: true, value: { names, commits: [], uncommitted: landed.problem } };
 }
+
+/** The reason of a hold that a person's verb leaves. */
+const asked = (verb: 'stop' | 'flatten', reason: string) =>
+  `${verb === 'stop' ? 'stopped' : 'flattened'} by hand${reason === '' ? '' : `: ${reason}`}`;
 
 /** Whether only a release brings tuning back: an incomplete memory, or steps that a person took back. */
 function blocked(seen: Look, instance: DesiredInstance): boolean {

@@ -1,0 +1,35 @@
+/** A stop that git does not take: money goes first. It is carried out, and kept in this clone until it can be committed. */
+import { formatProblem, type Problem } from '../core/problem.ts';
+import { utcText } from '../core/trail/utc.ts';
+import { EXIT, type ExitCode } from './exit.ts';
+import type { Ops } from './ops.ts';
+import type { Look } from './pass.ts';
+import { exitOfProblem } from './reconcile.ts';
+
+/** Whether a stop goes on without its commit: what is wrong is git's, not the wish's. */
+export const goesOn = ({ code }: Problem): boolean => code.startsWith('git-');
+
+/** Whether the commit stands in this clone and only waits for the remote: then that is the wish. */
+export const isCommitted = ({ code }: Problem): boolean => code === 'git-remote-away';
+
+/** Holds the named instances in this clone, so that no later pass starts them again; those of another host are not ours. */
+export async function holdHere(ops: Ops, look: Look, names: readonly string[], reason: string): Promise<void> {
+  const since = utcText(Math.floor(ops.clock.nowMs() / 1000));
+  for (const { view } of look.situations)
+    if (names.includes(view.name) && view.here)
+      await ops.local.writeHold({ instance: view.name, kind: 'hold', reason, since, until: null });
+}
+
+/** What the person is told, besides how the stop went. */
+export function saidOf(problem: Problem): string {
+  const then = isCommitted(problem)
+    ? 'the wish is committed in this clone and goes out once the remote answers'
+    : 'the wish could not be committed: it is held in this clone, and a pass commits that hold once it can';
+  return `${formatProblem(problem)}\n${then}\n`;
+}
+
+/** Exit code of a stop that was carried out but not committed: never 3, as something was touched. */
+export function exitUncommitted(problem: Problem): ExitCode {
+  const code = exitOfProblem(problem);
+  return code === EXIT.usage ? EXIT.failed : code;
+}
