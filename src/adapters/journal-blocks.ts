@@ -11,20 +11,28 @@ export const BLOCK_BYTES = 256 * 1024;
 const shared = Buffer.allocUnsafe(BLOCK_BYTES);
 
 /**
- * Feeds the whole lines of an open file to the scanner, from a place to the end. `place` afterwards is where the
- * unfinished last line begins; `rest` is that line, valid until the next call. Only that line is ever held in memory.
+ * Feeds the whole lines of an open file to the scanner, from a place to the end, or until `most` bytes are read and whole
+ * lines were among them (`more`). `place` afterwards is where the unfinished last line begins; `rest` is that line, valid
+ * until the next call. Only that line is ever held in memory.
  */
 export function scanDescriptor(
   fd: number,
   scanner: LineScanner,
   from: ReadPlace,
   onBytes?: (bytes: number) => void,
-): ReadPlace & { bytes: number; rest: Buffer } {
+  most = Number.POSITIVE_INFINITY,
+): ReadPlace & { bytes: number; rest: Buffer; more: boolean } {
   let buffer: Buffer = shared;
   let held = 0;
   let position = from.offset;
   let skipping = from.skipping;
+  let more = false;
   for (;;) {
+    // A place inside a line that is not skipped is kept by reading that line again: so not before it was got past.
+    if (position - from.offset >= most && (skipping || position - held > from.offset)) {
+      more = true;
+      break;
+    }
     if (held === buffer.length) {
       if (held > MAX_LINE_BYTES) {
         skipping = true;
@@ -57,7 +65,7 @@ export function scanDescriptor(
       buffer = shared;
     }
   }
-  return { offset: position - held, skipping, bytes: position - from.offset, rest: buffer.subarray(0, held) };
+  return { offset: position - held, skipping, bytes: position - from.offset, rest: buffer.subarray(0, held), more };
 }
 
 function wider(buffer: Buffer): Buffer {

@@ -25,6 +25,8 @@ export type PollResult =
       newRun: boolean;
       /** The file that is being written. */
       path: string;
+      /** Reading stopped at the bound: the next poll goes on. */
+      more: boolean;
     }
   | { known: false; reason: string };
 
@@ -91,12 +93,12 @@ export class JournalCursor {
     return this.#state;
   }
 
-  /** Delivers what is new. A torn last line waits for its end. */
-  poll(folders: JournalFolders, sink: CursorSink): PollResult {
+  /** Delivers what is new, or about `most` bytes of it. A torn last line waits for its end. */
+  poll(folders: JournalFolders, sink: CursorSink, most = Number.POSITIVE_INFINITY): PollResult {
     const folder = dirname(this.#pattern);
     const { version, names } = folders.look(folder);
     if (names === null) return { known: false, reason: 'journal folder cannot be read' };
-    const found: Found = { bytes: 0, badLines: 0, firstBadLines: [], gaps: [] };
+    const found: Found = { bytes: 0, badLines: 0, firstBadLines: [], gaps: [], most, more: false };
     if (version !== this.#version) {
       const runs = groupRuns(folder, names, this.#pattern, this.#market);
       const newest = runs.at(-1);
@@ -111,8 +113,8 @@ export class JournalCursor {
       this.#version = -1;
       return { known: false, reason: failed };
     }
-    const { bytes, badLines, firstBadLines, gaps } = found;
-    return { known: true, bytes, badLines, firstBadLines, gaps, newRun, path: this.#state!.piece };
+    const { bytes, badLines, firstBadLines, gaps, more } = found;
+    return { known: true, bytes, badLines, firstBadLines, gaps, newRun, path: this.#state!.piece, more };
   }
 
   /** Turns to a newer run or takes in new pieces of the present one. */
@@ -122,7 +124,7 @@ export class JournalCursor {
       // What the old run wrote last, before the bot was started again; it may be gone by now.
       this.#run = runs.find((run) => run.startedAt === state.startedAt && run.paths.includes(state.piece));
       if (this.#run === undefined) found.gaps.push(`${basename(state.piece)} was removed`);
-      else this.#readOn(found, sink);
+      else this.#readToEnd(found, sink);
       this.#state = undefined;
     }
     this.#run = newest;
@@ -141,13 +143,20 @@ export class JournalCursor {
     this.#size = -1;
   }
 
+  #readToEnd(found: Found, sink: CursorSink): void {
+    const { most } = found;
+    found.most = Number.POSITIVE_INFINITY;
+    this.#readOn(found, sink);
+    found.most = most;
+  }
+
   #readOn(found: Found, sink: CursorSink): string | null {
     const paths = this.#run!.paths;
     for (;;) {
       const state = this.#state!;
       const next = paths[paths.indexOf(state.piece) + 1];
       const failed = this.#readPiece(state, next !== undefined, found, sink);
-      if (failed !== null || next === undefined) return failed;
+      if (failed !== null || next === undefined || found.more) return failed;
       this.#begin(next, state.startedAt);
     }
   }
@@ -168,6 +177,7 @@ export class JournalCursor {
       const read = this.#scan(state, complete, found, sink);
       if (read !== null) return read;
     }
+    if (found.more) return null;
     this.#size = stat.size;
     return null;
   }
@@ -183,13 +193,15 @@ export class JournalCursor {
     const scanner = new LineScanner(lines, 'quick', state.line + 1);
     const place: ReadPlace = { offset: state.offset, skipping: state.skipping };
     const read = withFile(state.piece, (fd) => {
-      const end = scanDescriptor(fd, scanner, place);
+      const end = scanDescriptor(fd, scanner, place, undefined, found.most - found.bytes);
+      if (end.more) return end;
       if (complete && end.skipping) scanner.skipLongLine();
       if (complete && !end.skipping) scanner.scanTail(end.rest);
       return end;
     });
     if (!read.ok) return `${basename(state.piece)} cannot be read`;
     found.bytes += read.value.bytes;
+    found.more = read.value.more;
     state.offset = read.value.offset;
     state.skipping = read.value.skipping;
     state.line = scanner.line;
@@ -197,7 +209,15 @@ export class JournalCursor {
   }
 }
 
-type Found = { bytes: number; badLines: number; firstBadLines: BadLine[]; gaps: string[]; newRun?: boolean };
+type Found = {
+  bytes: number;
+  badLines: number;
+  firstBadLines: BadLine[];
+  gaps: string[];
+  newRun?: boolean;
+  most: number;
+  more: boolean;
+};
 
 function statOrNull(path: string) {
   try {

@@ -3,6 +3,7 @@ import { basename, dirname, join, normalize, relative, resolve } from 'node:path
 import { type PieceName, pieceName } from '../core/journal/names.ts';
 import { parseBytes } from '../core/journal/parse.ts';
 import type { LineScanner } from '../core/journal/scan.ts';
+import type { JournalEvent } from '../core/journal/types.ts';
 import { fail, type Problem, type Result } from '../core/problem.ts';
 import { scanDescriptor } from './journal-blocks.ts';
 
@@ -92,6 +93,19 @@ export function marketInside(path: string): string {
     const parsed = parseBytes(bytes.subarray(start, end < 0 ? bytes.length : end));
     if (parsed?.ok && parsed.event.market !== '') return parsed.event.market;
     if (end < 0) return '';
+    start = end + 1;
+  }
+}
+
+/** The first event in a file's first 256 KiB that `tells` takes; null when there is none or the file cannot be read. */
+export function firstEvent(path: string, tells: (event: JournalEvent) => boolean): JournalEvent | null {
+  const bytes = readHead(path, 256 * 1024);
+  let start = 0;
+  for (;;) {
+    const end = bytes.indexOf(10, start);
+    if (end < 0) return null;
+    const parsed = parseBytes(bytes.subarray(start, end));
+    if (parsed?.ok === true && tells(parsed.event)) return parsed.event;
     start = end + 1;
   }
 }

@@ -1,12 +1,19 @@
-/** What each instance's journal says, folded as it grows. Cached in `.mmfleet/cache`; the cache may vanish at any moment. */
+/**
+ * What each instance's journal says, folded as it grows. Cached in `.mmfleet/cache`; the cache may vanish at any moment.
+ *
+ * A decision stands on the whole run: an alarm or a broken limit stays found until the run ends, drawdown and earnings are
+ * sums over it, so the end of a journal alone could decide otherwise. It is read once, in slices, and from then on only
+ * what was appended; reports that ask about the newest fills alone read the end (`analyse --tail`).
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { type CursorState, JournalCursor, JournalFolders } from '../adapters/journal-cursor.ts';
-import { listMarketRuns, scanFile } from '../adapters/journal-files.ts';
+import { setImmediate } from 'node:timers/promises';
+import { type CursorState, JournalCursor, JournalFolders, type PollResult } from '../adapters/journal-cursor.ts';
+import { firstEvent, listMarketRuns, scanFile } from '../adapters/journal-files.ts';
 import type { JournalEvidence } from '../adapters/journal-venue.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
-import { observe } from '../core/health/observe.ts';
+import { observe, tells } from '../core/health/observe.ts';
 import { loadRun, newRunState, type RunState, storeRun } from '../core/health/run.ts';
 import { LineScanner } from '../core/journal/scan.ts';
 import type { JournalEvent, RunEndEvent, RunStartEvent } from '../core/journal/types.ts';
@@ -44,6 +51,8 @@ type Entry = {
   changed: boolean;
   offset: number;
   path: string;
+  /** What it was made for; the same objects need no new key. */
+  made: { spec: Instance; env: DesiredInstance['env'] };
 };
 
 type Stored = {
@@ -55,10 +64,17 @@ type Stored = {
   shuttingDown: boolean;
 };
 
+type LookedAt = Pick<DesiredInstance, 'name' | 'spec' | 'env'>;
+
 /** What passes read of the journals. */
-export type JournalReader = Pick<Journals, 'look' | 'runIds' | 'facts' | 'evidence' | 'reference' | 'edgesOf' | 'save'>;
+export type JournalReader = Pick<
+  Journals,
+  'look' | 'runIds' | 'facts' | 'evidence' | 'reference' | 'edgesOf' | 'save' | 'catchUp'
+>;
 
 const CACHE_VERSION = 1;
+/** Bytes read before others get their turn: some 50 ms. */
+const SLICE_BYTES = 16 * 1024 * 1024;
 
 export class Journals {
   readonly #root: string;
@@ -72,23 +88,30 @@ export class Journals {
     this.#cacheDir = join(stateDir, 'cache');
   }
 
+  /** Reads a journal that this process has not read yet, in slices between which others have their turn. */
+  async catchUp(instance: LookedAt): Promise<void> {
+    const { spec, env } = instance;
+    if (spec === null) return;
+    const made = this.#entries.get(instance.name)?.made;
+    if (made !== undefined && made.spec === spec && made.env === env) return;
+    const pattern = resolve(this.#root, spec.journal.path);
+    while (existsSync(dirname(pattern))) {
+      const polled = this.#poll(this.#entryOf(instance, spec, pattern), instance, spec, SLICE_BYTES);
+      if (!polled.known || !polled.more) return;
+      await setImmediate();
+    }
+  }
+
   /** Reads what was appended and gives the newest run of an instance. */
-  look(instance: Pick<DesiredInstance, 'name' | 'spec' | 'env'>): JournalView {
+  look(instance: LookedAt): JournalView {
     const { spec } = instance;
     if (spec === null) return { state: 'none' };
     const pattern = resolve(this.#root, spec.journal.path);
     if (!existsSync(dirname(pattern))) return { state: 'none' };
     const entry = this.#entryOf(instance, spec, pattern);
-    this.#folders.nextTick();
-    const polled = entry.cursor.poll(this.#folders, {
-      startRun: () => startRun(entry, spec, capOf(instance)),
-      event: (event) => take(entry, spec, capOf(instance), event),
-    });
+    const polled = this.#poll(entry, instance, spec);
     if (!polled.known)
       return polled.reason === 'no journal' ? { state: 'none' } : { state: 'unknown', reason: polled.reason };
-    if (polled.bytes > 0 || polled.newRun) entry.changed = true;
-    entry.path = polled.path;
-    entry.offset = entry.cursor.toJSON()?.offset ?? 0;
     // A file without a single event yet is a start that has not said anything.
     if (entry.run.startTs === null) return { state: 'none' };
     const { run, runStart, runEnd, shuttingDown } = entry;
@@ -96,14 +119,29 @@ export class Journals {
     return { state: 'ok', runId: run.runId, run, runStart, runEnd, shuttingDown, lastByteAtMs, path: polled.path };
   }
 
+  #poll(entry: Entry, instance: LookedAt, spec: Instance, most?: number): PollResult {
+    const cap = capOf(instance);
+    const sink = {
+      startRun: () => startRun(entry, spec, cap),
+      event: (event: JournalEvent) => take(entry, spec, cap, event),
+    };
+    this.#folders.nextTick();
+    const polled = entry.cursor.poll(this.#folders, sink, most);
+    if (!polled.known) return polled;
+    if (polled.bytes > 0 || polled.newRun) entry.changed = true;
+    entry.path = polled.path;
+    entry.offset = entry.cursor.toJSON()?.offset ?? 0;
+    return polled;
+  }
+
   /** Ids of the runs seen so far: a start is confirmed only by another one. */
-  runIds(instance: Pick<DesiredInstance, 'name' | 'spec' | 'env'>): string[] {
+  runIds(instance: LookedAt): string[] {
     const view = this.look(instance);
     return view.state === 'ok' ? [view.runId] : [];
   }
 
   /** What the newest run says of its end, read now. */
-  facts(instance: Pick<DesiredInstance, 'name' | 'spec' | 'env'>): RunFacts {
+  facts(instance: LookedAt): RunFacts {
     const view = this.look(instance);
     if (view.state !== 'ok') return { runId: null, botSays: null };
     const flatten = view.runEnd?.flatten;
@@ -114,7 +152,7 @@ export class Journals {
   }
 
   /** The bot's own words as (weak) evidence of flatness. */
-  evidence(instance: Pick<DesiredInstance, 'name' | 'spec' | 'env'>, killed: boolean): JournalEvidence {
+  evidence(instance: LookedAt, killed: boolean): JournalEvidence {
     const view = this.look(instance);
     if (view.state !== 'ok') return { exitClean: false, runEnd: null, lastPosition: null };
     const flatten = view.runEnd?.flatten;
@@ -139,7 +177,7 @@ export class Journals {
   }
 
   /** What an earlier iteration earned, from its newest run on disk; null when there is none. Read once. */
-  edgesOf(instance: Pick<DesiredInstance, 'name' | 'spec' | 'env'>, envFileName: string): EdgeSums | null {
+  edgesOf(instance: LookedAt, envFileName: string): EdgeSums | null {
     const { spec } = instance;
     if (spec === null) return null;
     const key = `${instance.name} ${envFileName}`;
@@ -148,8 +186,11 @@ export class Journals {
     const runs = listMarketRuns(resolve(this.#root, spec.journal.path), spec.market);
     let edges: EdgeSums | null = null;
     for (const files of runs.ok ? runs.value.toReversed() : []) {
+      const first = firstEvent(files.paths[0]!, tells);
+      // A run that says at its start which env it has need not be read for another one's sake.
+      if (first?.type === 'run_start' && envNameOf(first.envFile) !== envFileName) continue;
       const run = foldRun(files.paths, spec, capOf(instance));
-      if (run.envFile?.split('/').at(-1) !== envFileName) continue;
+      if (envNameOf(run.envFile) !== envFileName) continue;
       edges = run.edges.closed;
       break;
     }
@@ -157,32 +198,37 @@ export class Journals {
     return edges;
   }
 
-  /** Writes the cache of what changed, so that the next one-shot run reads only what is new. */
+  /** Writes the cache of what changed, so that the next one-shot run reads only what is new. Without room for it nothing is lost. */
   save(): void {
     for (const [name, entry] of this.#entries) {
       const cursor = entry.cursor.toJSON();
       if (!entry.changed || cursor === undefined) continue;
-      const stored: Stored = {
-        key: entry.key,
-        cursor,
-        run: storeRun(entry.run),
-        runStart: entry.runStart,
-        runEnd: entry.runEnd,
-        shuttingDown: entry.shuttingDown,
-      };
-      mkdirSync(this.#cacheDir, { recursive: true, mode: 0o700 });
-      const path = join(this.#cacheDir, `${name}.json`);
-      const text = JSON.stringify(stored);
-      writeFileSync(`${path}.${process.pid}.tmp`, `${digestOf(text)}\n${text}`, { mode: 0o600 });
-      renameSync(`${path}.${process.pid}.tmp`, path);
-      entry.changed = false;
+      const { key, runStart, runEnd, shuttingDown } = entry;
+      const stored: Stored = { key, cursor, run: storeRun(entry.run), runStart, runEnd, shuttingDown };
+      entry.changed = !this.#write(`${name}.json`, JSON.stringify(stored));
     }
   }
 
-  #entryOf(instance: Pick<DesiredInstance, 'name' | 'spec' | 'env'>, spec: Instance, pattern: string): Entry {
+  #write(name: string, text: string): boolean {
+    const path = join(this.#cacheDir, name);
+    try {
+      mkdirSync(this.#cacheDir, { recursive: true, mode: 0o700 });
+      writeFileSync(`${path}.${process.pid}.tmp`, `${digestOf(text)}\n${text}`, { mode: 0o600 });
+      renameSync(`${path}.${process.pid}.tmp`, path);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #entryOf(instance: LookedAt, spec: Instance, pattern: string): Entry {
     const key = JSON.stringify([CACHE_VERSION, pattern, spec.market, spec.health, capOf(instance)]);
+    const made = { spec, env: instance.env };
     const known = this.#entries.get(instance.name);
-    if (known !== undefined && known.key === key) return known;
+    if (known !== undefined && known.key === key) {
+      known.made = made;
+      return known;
+    }
     const entry = this.#restore(instance, spec, pattern, key) ?? {
       cursor: new JournalCursor(pattern, spec.market),
       ...emptyRun(spec, capOf(instance)),
@@ -190,18 +236,14 @@ export class Journals {
       changed: false,
       offset: 0,
       path: '',
+      made,
     };
     this.#entries.set(instance.name, entry);
     return entry;
   }
 
   /** A cache that is absent, damaged or of another policy only costs reading the run again. */
-  #restore(
-    instance: Pick<DesiredInstance, 'name' | 'spec' | 'env'>,
-    spec: Instance,
-    pattern: string,
-    key: string,
-  ): Entry | null {
+  #restore(instance: LookedAt, spec: Instance, pattern: string, key: string): Entry | null {
     try {
       const [digest, text = ''] = readFileSync(join(this.#cacheDir, `${instance.name}.json`), 'utf8').split('\n', 2);
       // What is not what was written could be a state that no journal leads to: nothing may be decided from it.
@@ -221,6 +263,7 @@ export class Journals {
         changed: false,
         offset: cursor.offset,
         path: cursor.piece,
+        made: { spec, env: instance.env },
       };
     } catch {
       return null;
@@ -254,6 +297,8 @@ function take(entry: Entry, spec: Instance, cap: number | null, event: JournalEv
   )
     entry.shuttingDown = true;
 }
+
+const envNameOf = (envFile: string | null) => envFile?.split('/').at(-1);
 
 function foldRun(paths: string[], spec: Instance, cap: number | null): RunState {
   const run = newRunState({ health: spec.health, maxPositionBase: cap });

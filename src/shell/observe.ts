@@ -102,6 +102,7 @@ async function observeWith(
   secretNames: Ops['secrets']['names'],
 ): Promise<ObservedInstance> {
   const { name, spec } = instance;
+  await ops.journals.catchUp(instance);
   const journal: JournalView = spec === null ? { state: 'none' } : ops.journals.look(instance);
   return {
     copies: all.known ? { ...all, value: all.value.filter((c) => c.instance === name) } : all,

@@ -105,7 +105,7 @@ async function lookAt(
   desired: Desired,
   fleet: Fleet,
   found: Pick<Look, 'remote' | 'refused' | 'notes' | 'branch'>,
-  options: PassOptions,
+  options: PassOptions & { worktree?: boolean },
 ): Promise<Result<Look>> {
   const { remote, refused } = found;
   const trail = await trailAt(ops, fleet.git.author.email, refused === null ? desired.revision : null);
@@ -125,9 +125,11 @@ async function lookAt(
   };
   const proposals = await knownProposals(ops, fleet.git.author.email);
   const bases = await oldBases(ops, desired, trail.value);
-  return ok(
-    await planned(ops, { desired, fleet, trail: trail.value, git, ...found, proposals, oldBases: bases }, options),
-  );
+  const known = { desired, fleet, trail: trail.value, git, ...found, proposals, oldBases: bases };
+  const look = await planned(ops, known, options);
+  // What was read of the journals need not be read again; the files as edited may declare what HEAD does not.
+  if (options.worktree !== true) ops.journals.save();
+  return ok(look);
 }
 
 /** The world as it is now, and the plan for it. */

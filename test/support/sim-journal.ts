@@ -59,6 +59,7 @@ export function simJournals(look: (name: string) => SimRun | null): JournalReade
   };
   const runIdOf = (name: string) => look(name)?.runId ?? null;
   return {
+    catchUp: async () => undefined,
     look: view,
     runIds: ({ name }) => [runIdOf(name)].filter((id) => id !== null),
     facts: ({ name }) => {

@@ -20,9 +20,7 @@ const FILLS_KEPT_MIN = 500;
  * is kept with its time. Events of another run are not counted.
  */
 export function observe(run: RunState, event: JournalEvent): void {
-  if (!Number.isFinite(event.ts)) return;
-  // A decision must not hang on lines that tell nothing: of them a bot may write any number, or none.
-  if (event.type === 'other' && event.mid === null && event.position === null) return;
+  if (!tells(event)) return;
   if (run.startTs === null) begin(run, event);
   else if (event.runId !== run.runId && event.runId !== '') return;
   const gap = gapBefore(run, event);
@@ -43,6 +41,11 @@ export function observe(run: RunState, event: JournalEvent): void {
   count(run, event);
   if (event.position !== null) notePosition(run, event.position, event.ts);
   if (event.mid !== null && event.mid > 0) mark(run, event.mid);
+}
+
+/** A decision must not hang on lines that tell nothing: of them a bot may write any number, or none. */
+export function tells(event: JournalEvent): boolean {
+  return Number.isFinite(event.ts) && (event.type !== 'other' || event.mid !== null || event.position !== null);
 }
 
 function begin(run: RunState, event: JournalEvent): void {
@@ -143,7 +146,7 @@ function addFill(run: RunState, event: FillEvent): void {
       return;
     }
     run.tradeIds.add(event.tradeId);
-    if (run.tradeIds.size > TRADE_IDS_KEPT) run.tradeIds.delete(run.tradeIds.values().next().value!);
+    if (run.tradeIds.size > TRADE_IDS_KEPT) dropOldest(run.tradeIds);
   }
   const price = Number(event.price);
   const qty = Number(event.qty);
@@ -179,6 +182,15 @@ function addFill(run: RunState, event: FillEvent): void {
   }
   run.money.cash -= sign * price * qty + fee;
   run.money.netBase += sign * qty;
+}
+
+/** One walk for all: a new one passes over everything that was deleted before. */
+const walks = new WeakMap<Set<string>, Iterator<string>>();
+
+function dropOldest(ids: Set<string>): void {
+  const walk = walks.get(ids) ?? ids.values();
+  walks.set(ids, walk);
+  ids.delete(walk.next().value);
 }
 
 /** Keeps the newest fills that a limit or the choice of a step looks at, and every fill still waiting for a markout. */

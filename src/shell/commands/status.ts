@@ -26,7 +26,6 @@ export async function runStatus(names: string[], options: CommonOptions): Promis
   if (options.watch === true) return refresh(ops, only, filter.value, options);
   const seen = await read(ops);
   if (!seen.ok) return failOrChat(ops, options, seen.problem);
-  ops.journals.save();
   const all = chosen(statusItems(seen.value), only);
   const items = filterItems(all, filter.value);
   if (options.chat === true)

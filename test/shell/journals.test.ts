@@ -1,0 +1,109 @@
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { observe } from '../../src/core/health/observe.ts';
+import { newRunState, storeRun } from '../../src/core/health/run.ts';
+import { parseLine } from '../../src/core/journal/parse.ts';
+import { parseSpecs } from '../../src/core/spec/parse.ts';
+import { Journals } from '../../src/shell/journals.ts';
+import { journalLines, writeJournal } from '../support/journal-generator.ts';
+
+const { instances } = parseSpecs([
+  { path: 'fleet/fleet.yaml', text: 'apiVersion: mmfleet/v1\nkind: Fleet\nmetadata: { name: f }\nspec: {}\n' },
+  {
+    path: 'fleet/sol.yaml',
+    text: `apiVersion: mmfleet/v1
+kind: Instance
+metadata: { name: sol }
+spec:
+  market: SOL-USD
+  account: main
+  baseEnv: env/.env.sol
+  runtime: { process: { command: [bot], cwd: .., envFileVariable: ENV } }
+  journal: { path: "../data/mm_{market}_*.jsonl" }
+  venue: { sim: { url: "http://127.0.0.1:1" } }
+`,
+  },
+]);
+const instance = { name: 'sol', spec: instances[0]!, env: null };
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'mmfleet-journals-'));
+  mkdirSync(join(dir, 'data'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const piece = (start: string, k = '') => join(dir, 'data', `mm_SOL-USD_20260216_${start}${k}.jsonl`);
+const open = () => new Journals(dir, join(dir, '.mmfleet'));
+/** Everything that a decision is made from. */
+function stateOf(journals: Journals) {
+  const view = journals.look(instance);
+  if (view.state !== 'ok') throw new Error(view.state);
+  const { run, ...rest } = view;
+  return { ...rest, run: storeRun(run), at: journals.reference('sol') };
+}
+
+/** The plain way: every line through the full parser, into one fold. */
+function folded(paths: string[]) {
+  const run = newRunState({ health: instance.spec.health, maxPositionBase: null });
+  for (const path of paths) {
+    for (const line of readFileSync(path, 'utf8').split('\n')) {
+      const parsed = line === '' ? null : parseLine(line);
+      if (parsed?.ok === true) observe(run, parsed.event);
+    }
+  }
+  return run;
+}
+
+test('a long journal read in slices, at once, from a cache and line by line: one state', async () => {
+  writeJournal(piece('000000'), 20e6, { seed: 4 });
+  const atOnce = stateOf(open());
+  const sliced = open();
+  let turns = 0;
+  setImmediate(() => {
+    turns += 1;
+  });
+  await sliced.catchUp(instance);
+  expect(turns, 'others had their turn before it was read').toBe(1);
+  expect(stateOf(sliced)).toEqual(atOnce);
+  sliced.save();
+  expect(stateOf(open())).toEqual(atOnce);
+  expect(atOnce.run).toBe(storeRun(folded([piece('000000')])));
+});
+
+test('slices go over the pieces of a run, and a restart between two of them', async () => {
+  const source = journalLines(6);
+  const lines = (count: number) => `${Array.from({ length: count }, () => source.next().value).join('\n')}\n`;
+  for (const k of ['', '.1', '.2']) writeFileSync(piece('000000', k), lines(25_000));
+  const journals = open();
+  await journals.catchUp(instance);
+  const whole = stateOf(journals);
+  expect(whole.run).toBe(storeRun(folded(['', '.1', '.2'].map((k) => piece('000000', k)))));
+  expect(whole.path).toBe(piece('000000', '.2'));
+  appendFileSync(piece('000000', '.2'), lines(10));
+  writeFileSync(piece('010000'), lines(5));
+  await journals.catchUp({ ...instance, spec: { ...instance.spec } });
+  expect(stateOf(journals)).toEqual(stateOf(open()));
+});
+
+test('what an earlier config earned is that of its newest run, whatever the other runs say first', () => {
+  const run = (start: string, seed: number, env: string | null, first = 0) => {
+    const source = journalLines(seed);
+    const lines = Array.from({ length: 20_000 }, () => source.next().value as string);
+    const text = lines.slice(first).join('\n');
+    writeFileSync(piece(start), `${env === null ? text : text.replace('.env.sol.iter003', env)}\n`);
+  };
+  run('000000', 1, 'work/.env.sol.iter001');
+  run('010000', 2, 'work/.env.sol.iter001');
+  run('020000', 3, 'work/.env.sol.iter002');
+  // Its start is missing: what it ran with nobody knows.
+  run('030000', 4, null, 1);
+  const journals = open();
+  const found = journals.edgesOf(instance, '.env.sol.iter001');
+  expect(found).toEqual(folded([piece('010000')]).edges.closed);
+  expect(found!.fills).toBeGreaterThan(50);
+  expect(journals.edgesOf(instance, '.env.sol.iter002')).toEqual(folded([piece('020000')]).edges.closed);
+  expect(journals.edgesOf(instance, '.env.sol.iter004')).toBeNull();
+});
