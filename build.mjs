@@ -34,6 +34,7 @@ const modules = await build({
   entryPoints: {
     main: 'src/shell/main.ts',
     program: 'src/shell/program.ts',
+    trees: 'src/shell/trees.ts',
     validators: 'src/core/spec/validators.ts',
   },
   format: 'esm',

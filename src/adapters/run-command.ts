@@ -1,6 +1,4 @@
 /** One bounded run of an operator's own command: argument array, no shell, its own process group. */
-import { execa } from 'execa';
-
 export type CommandRun = { ok: true; stdout: string } | { ok: false; reason: string };
 
 /** More than this much output is not an answer. */
@@ -19,6 +17,8 @@ export async function runCommand(
     leaveGroup?: boolean;
   },
 ): Promise<CommandRun> {
+  // Loaded for a command only: it takes longer to load than most of what mmfleet does.
+  const { execa } = await import('execa');
   let late = false;
   let succeeded = false;
   const child = execa(command[0] ?? '', command.slice(1), {

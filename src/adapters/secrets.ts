@@ -1,7 +1,6 @@
 /** Reads secret values from the sources a spec names. No value, and no output of a command, ever stands in an error. */
 import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, relative } from 'node:path';
-import { execa } from 'execa';
 import { parseEnv } from '../core/env/read.ts';
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
 import type { SecretSource } from '../core/spec/types.ts';
@@ -121,6 +120,8 @@ function leadsOutside(path: string, place: string, repoRoot: string): 'yes' | 'n
 async function runCommand(command: readonly string[], repoRoot: string): Promise<Result<Record<string, string>>> {
   const [program, ...args] = command;
   if (program === undefined) throw new Error('a secrets command has at least its program');
+  // Loaded for a command only: it takes longer to load than most of what mmfleet does.
+  const { execa } = await import('execa');
   const run = await execa(program, args, {
     cwd: repoRoot,
     reject: false,

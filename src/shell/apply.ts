@@ -22,7 +22,8 @@ import { observeOne } from './observe.ts';
 import type { Ops } from './ops.ts';
 import type { Look } from './pass.ts';
 import { inPool } from './pool.ts';
-import { knownProposals, syncProposals } from './proposals.ts';
+import { knownProposals } from './proposal-view.ts';
+import { syncProposals } from './proposals.ts';
 import { withdrawals } from './withdrawn.ts';
 
 export type ApplyOptions = {

@@ -1,3 +1,5 @@
+import type { Problem } from '../core/problem.ts';
+
 /** Exit codes: each means one thing, in every command. */
 export const EXIT = {
   ok: 0,
@@ -22,3 +24,26 @@ const ORDER: ExitCode[] = [8, 7, 6, 4, 5, 2];
 export function combineExit(codes: ExitCode[]): ExitCode {
   return ORDER.find((code) => codes.includes(code)) ?? EXIT.ok;
 }
+
+/** What a Problem that ended a pass means to a script. */
+export function exitOfProblem(problem: Problem): ExitCode {
+  if (problem.code === 'secret-gate') return EXIT.secretGate;
+  if (problem.code === 'git-unverified') return EXIT.verification;
+  if (MOVED.includes(problem.code)) return EXIT.moved;
+  if (problem.code === 'git-remote-away') return EXIT.failed;
+  return problem.code.startsWith('git-') || problem.code.startsWith('fleet-') || problem.code.startsWith('spec-')
+    ? EXIT.usage
+    : EXIT.failed;
+}
+
+/** Somebody else was faster, or something is in the way: safe to run again once that is over. */
+const MOVED = [
+  'lock-held',
+  'git-diverged',
+  'git-push-lost',
+  'git-in-progress',
+  'git-moved',
+  'git-index-locked',
+  'git-dirty-path',
+  'git-push-refused',
+];

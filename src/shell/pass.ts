@@ -9,7 +9,7 @@ import { fleetGuards } from '../core/tuning/guards.ts';
 import type { Desired, DesiredInstance } from './desired.ts';
 import { type Observed, observe } from './observe.ts';
 import type { Ops } from './ops.ts';
-import { knownProposals, withProposal } from './proposals.ts';
+import { knownProposals, withProposal } from './proposal-view.ts';
 import {
   addingCommit,
   baseEditedAfter,

@@ -5,7 +5,7 @@ import {
   type ProposalPort,
   proposalBranch,
 } from '../adapters/git-proposals.ts';
-import { label, type Planned, triggerText } from '../core/plan/plan.ts';
+import { label } from '../core/plan/plan.ts';
 import type { PlanReason } from '../core/plan/types.ts';
 import { ok, type Result } from '../core/problem.ts';
 import { entryOf } from '../core/trail/parse.ts';
@@ -18,38 +18,8 @@ import { type ChangePlan, nextIter, parkChange, stepChange } from './changes.ts'
 import type { Desired, DesiredInstance } from './desired.ts';
 import type { Ops } from './ops.ts';
 import type { Look } from './pass.ts';
+import { knownProposals, wishOf } from './proposal-view.ts';
 import type { Situation } from './views.ts';
-
-export const NO_PROPOSALS: KnownProposals = { open: new Map(), newest: new Map(), declined: new Map() };
-
-/** What this clone knows of proposals, without the network. */
-export async function knownProposals(ops: Ops, ourEmail: string): Promise<KnownProposals> {
-  const known = await ops.git.proposals?.known(ourEmail);
-  return known?.ok === true ? known.value : NO_PROPOSALS;
-}
-
-/** A plan that waits for a person says where its proposal stands. */
-export function withProposal(planned: Planned, situation: Situation, known: KnownProposals): Planned {
-  const decision = wishOf(planned, situation);
-  if (decision === null) return planned;
-  const { name } = planned.item;
-  const open = known.open.get(name);
-  const declined = known.declined.get(name);
-  const where =
-    open !== undefined
-      ? `${proposalBranch(name)} (${iterOf(open)}, ${open.commit.slice(0, 8)}) waits for a merge`
-      : declined !== undefined
-        ? `${proposalBranch(name)} was deleted by a person (${declined.commit.slice(0, 8)})`
-        : 'waits for a person';
-  const item = {
-    ...planned.item,
-    message: `${where}: would ${decision.kind}: ${decision.message}`,
-    changes: 'changes' in decision ? decision.changes : [],
-    theme: 'theme' in decision ? decision.theme : null,
-    trigger: triggerText(decision),
-  };
-  return { ...planned, item };
-}
 
 /**
  * Brings the proposal branches of this host's instances to what is wished now: one for each, replaced with a lease when
@@ -170,13 +140,6 @@ async function wantedOf(world: World, known: KnownProposals, name: string): Prom
   return { plan, why: null };
 }
 
-/** The step a plan only shows because a person decides; null = none. */
-function wishOf(planned: Planned, { view }: Situation): Exclude<TuningDecision, { kind: 'none' | 'stop' }> | null {
-  const { decision } = view;
-  if (planned.item.reason !== 'proposed' || decision === null) return null;
-  return decision.kind === 'none' || decision.kind === 'stop' ? null : decision;
-}
-
 /** Reasons under which the evidence is not there to look at: a proposal made from it stays. */
 const BLIND: readonly PlanReason[] = ['cooldown', 'sample-floor', 'journal-stale', 'journal-gap', 'guard'];
 
@@ -264,9 +227,6 @@ async function pushed(world: World, moves: (ProposalMove & { said: string })[]):
   );
   return ok([...told, ...done.map(({ name, said }) => `${proposalBranch(name)}: ${said}`)]);
 }
-
-const iterOf = (entry: Pick<TrailEntry, 'trailers' | 'kind'>): string =>
-  entry.kind === 'park' ? 'park' : label(parseIter(trailer(entry.trailers, 'Iter') ?? '') ?? null);
 
 /** A plan as the trail would read it back. */
 function entryOfPlan(plan: ChangePlan): TrailEntry {

@@ -4,7 +4,7 @@ import type { Planned } from '../core/plan/plan.ts';
 import type { Lifecycle } from '../core/plan/types.ts';
 import { ok, type Problem, type Result } from '../core/problem.ts';
 import { type Applied, apply } from './apply.ts';
-import { combineExit, EXIT, type ExitCode } from './exit.ts';
+import { combineExit, EXIT, type ExitCode, exitOfProblem } from './exit.ts';
 import type { Ops } from './ops.ts';
 import { type Look, look, lookAgain, type PassOptions } from './pass.ts';
 
@@ -125,26 +125,3 @@ function combineOrFirst(codes: ExitCode[]): ExitCode | null {
   const combined = combineExit(codes);
   return combined === EXIT.ok ? (codes[0] ?? null) : combined;
 }
-
-/** What a Problem that ended a pass means to a script. */
-export function exitOfProblem(problem: Problem): ExitCode {
-  if (problem.code === 'secret-gate') return EXIT.secretGate;
-  if (problem.code === 'git-unverified') return EXIT.verification;
-  if (MOVED.includes(problem.code)) return EXIT.moved;
-  if (problem.code === 'git-remote-away') return EXIT.failed;
-  return problem.code.startsWith('git-') || problem.code.startsWith('fleet-') || problem.code.startsWith('spec-')
-    ? EXIT.usage
-    : EXIT.failed;
-}
-
-/** Somebody else was faster, or something is in the way: safe to run again once that is over. */
-const MOVED = [
-  'lock-held',
-  'git-diverged',
-  'git-push-lost',
-  'git-in-progress',
-  'git-moved',
-  'git-index-locked',
-  'git-dirty-path',
-  'git-push-refused',
-];

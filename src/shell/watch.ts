@@ -7,11 +7,11 @@ import { type Reminder, remind } from '../core/plan/reminders.ts';
 import type { Problem } from '../core/problem.ts';
 import { select, usage } from './commands/common.ts';
 import type { WatchOptions } from './commands/options.ts';
-import { EXIT } from './exit.ts';
+import { EXIT, exitOfProblem } from './exit.ts';
 import { shown } from './hidden.ts';
 import type { Ops } from './ops.ts';
 import type { Look } from './pass.ts';
-import { exitOfProblem, type PassReport, pass, quietPass } from './reconcile.ts';
+import { type PassReport, pass, quietPass } from './reconcile.ts';
 import { planSummary } from './render/plan.ts';
 
 export type WatchDeps = {

@@ -6,6 +6,7 @@ import { converging } from './fleet.ts';
 import { foreignLayouts, LARGE_MB, MEDIUM_MB, tailFirst, wholeFile } from './journals.ts';
 import { folder, PAIRS, rows } from './measure.ts';
 import { processes } from './processes.ts';
+import { specs } from './specs.ts';
 import { ticks } from './ticks.ts';
 
 const GROUPS: Record<string, () => void> = {
@@ -17,6 +18,7 @@ const GROUPS: Record<string, () => void> = {
   ticks,
   processes,
   cold: coldStart,
+  specs,
   fleet: converging,
 };
 const only = (process.env['BENCH_ONLY'] ?? '').split(',').filter((name) => name !== '');

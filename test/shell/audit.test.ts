@@ -19,8 +19,8 @@ import {
   verdictChange,
 } from '../../src/shell/changes.ts';
 import { auditRepository } from '../../src/shell/commands/audit.ts';
-import { rollbackChange } from '../../src/shell/person-changes.ts';
 import { runProgram } from '../../src/shell/program.ts';
+import { rollbackChange } from '../../src/shell/rollback-change.ts';
 import { type AuditWorld, auditWorld, decisionOf, NOW, receiptOf } from '../support/history-world.ts';
 import { git, OPERATOR } from '../support/repos.ts';
 

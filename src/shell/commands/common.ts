@@ -3,11 +3,10 @@ import { headOf } from '../../adapters/git.ts';
 import { formatProblem, type Problem } from '../../core/problem.ts';
 import { resolveNames } from '../../core/spec/names.ts';
 import type { Desired } from '../desired.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
+import { EXIT, type ExitCode, exitOfProblem } from '../exit.ts';
 import type { Io } from '../io.ts';
 import type { Ops } from '../ops.ts';
 import type { Look } from '../pass.ts';
-import { exitOfProblem } from '../reconcile.ts';
 import type { CommonOptions } from './options.ts';
 
 /** Prints a Problem and gives its exit code. */

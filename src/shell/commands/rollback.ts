@@ -14,9 +14,9 @@ import { EXIT, type ExitCode } from '../exit.ts';
 import { painter } from '../io.ts';
 import { type Ops, openOps } from '../ops.ts';
 import { type Look, look } from '../pass.ts';
-import { rollbackChange } from '../person-changes.ts';
 import { reconcileOnce, withLock } from '../reconcile.ts';
 import { planLine, planTable } from '../render/plan.ts';
+import { rollbackChange } from '../rollback-change.ts';
 import { deadline, fail, phasePrinter, printJson, printProblems, select, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
