@@ -68,13 +68,14 @@ type Stored = {
 
 function encode({ revision, files, memory, whole }: KeptTree): Stored {
   const pool: unknown[] = [];
-  const places = new Map<string, number>();
+  const places = new Map<unknown, number>();
   const place = (part: unknown): number => {
+    const same = places.get(part);
+    if (same !== undefined) return same;
     const text = JSON.stringify(part);
-    const known = places.get(text);
-    if (known !== undefined) return known;
-    places.set(text, pool.push(part) - 1);
-    return pool.length - 1;
+    const at = places.get(text) ?? pool.push(part) - 1;
+    places.set(text, at).set(part, at);
+    return at;
   };
   const pooled = (instance: Instance): StoredInstance => ({
     ...instance,

@@ -58,10 +58,25 @@ export function buildInstance(value: unknown, file: string): Instance {
       staleAfterMs: spec.at('journal').ms('staleAfter'),
     },
     venue: buildVenue(spec.at('venue'), file),
-    health: buildHealth(spec.at('health')),
-    tuning: buildTuning(spec.at('tuning')),
+    health: policyOf(HEALTHS, spec.at('health'), buildHealth),
+    tuning: policyOf(TUNINGS, spec.at('tuning'), buildTuning),
   };
 }
+
+/** Most instances have the policy of another: built once and shared, by the text of what was given. */
+function policyOf<T>(known: Map<string, T>, given: Fields, build: (from: Fields) => T): T {
+  const text = given.json();
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  if (known.size >= MOST_POLICIES) known.clear();
+  const built = build(given);
+  known.set(text, built);
+  return built;
+}
+
+const HEALTHS = new Map<string, Instance['health']>();
+const TUNINGS = new Map<string, Instance['tuning']>();
+const MOST_POLICIES = 500;
 
 function buildSuspend(suspend: Fields): Instance['suspend'] {
   return { reason: suspend.text('reason'), until: suspend.has('until') ? suspend.text('until') : null };

@@ -9,7 +9,6 @@ import {
   LineCounter,
   type Node,
   parseAllDocuments,
-  visit,
 } from 'yaml';
 import { isSecretKey } from '../env/keys.ts';
 import type { Problem } from '../problem.ts';
@@ -41,29 +40,16 @@ export function readDocuments(file: string, text: string): { documents: SpecDocu
     const problem = notReadable(file, 'spec-encoding', `found ${what}, want UTF-8 text`);
     return { documents: [], problems: [{ ...problem, line: before.length, column: before.at(-1)!.length + 1 }] };
   }
-  const lines = new LineCounter();
-  let parsed: Document.Parsed[];
-  try {
-    // The library compares each key with all others of its mapping; strangeKeys finds a second one in one go.
-    const all = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
-    parsed = Array.isArray(all) ? all : [];
-  } catch {
-    return broken(file, 'spec-yaml', 'the YAML is nested too deep to be read');
-  }
-  const sources = text.split(/\r\n|\n|\r/);
-  const place = (offset: number): Place => {
-    const { line, col } = lines.linePos(offset);
-    const source = sources[line - 1]?.slice(0, MAX_SHOWN_CHARS);
-    return { file, line, column: col, ...(source === undefined ? {} : { sourceLine: withoutSecrets(source) }) };
-  };
+  const first = parseText(file, text);
+  if (first === null) return broken(file, 'spec-yaml', 'the YAML is nested too deep to be read');
+  // The nodes are thrown away, a thousand files of them are a burden; a place that is asked for parses the text again.
+  let again: ParsedText | null = null;
   const documents: SpecDocument[] = [];
   const problems: Problem[] = [];
-  for (const document of parsed) {
+  for (const [index, document] of first.documents.entries()) {
+    const { place } = first;
     const errors = document.errors.map((error): Problem => ({ ...yamlProblem(error.code), ...place(error.pos[0]) }));
-    if (errors.length === 0 && isTooDeep(document.contents)) {
-      errors.push({ ...notReadable(file, 'spec-yaml', `found more than ${MAX_DEPTH} levels`), ...place(0) });
-    }
-    if (errors.length === 0) errors.push(...strangeKeys(document, place));
+    if (errors.length === 0) errors.push(...strangeNodes(document, file, place));
     const value = errors.length > 0 ? undefined : plainValue(document);
     if (value === TOO_MANY_ALIASES) {
       errors.push({
@@ -76,26 +62,42 @@ export function readDocuments(file: string, text: string): { documents: SpecDocu
     }
     problems.push(...errors);
     if (errors.length > 0 || value === null || value === undefined) continue;
-    documents.push({ file, value, locate: (path, part) => locate(document, path, part, place) });
+    documents.push({
+      file,
+      value,
+      locate: (path, part) => {
+        again ??= parseText(file, text);
+        const parsed = again?.documents[index];
+        return parsed === undefined || again === null ? undefined : locate(parsed, path, part, again.place);
+      },
+    });
   }
   return { documents, problems };
 }
 
+type ParsedText = { documents: Document.Parsed[]; place(offset: number): Place };
+
+/** null: the library gave up. */
+function parseText(file: string, text: string): ParsedText | null {
+  const lines = new LineCounter();
+  try {
+    // The library compares each key with all others of its mapping; strangeNodes finds a second one in one go.
+    const all = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+    let sources: string[] | undefined;
+    const place = (offset: number): Place => {
+      const { line, col } = lines.linePos(offset);
+      sources ??= text.split(/\r\n|\n|\r/);
+      const source = sources[line - 1]?.slice(0, MAX_SHOWN_CHARS);
+      return { file, line, column: col, ...(source === undefined ? {} : { sourceLine: withoutSecrets(source) }) };
+    };
+    return { documents: Array.isArray(all) ? all : [], place };
+  } catch {
+    return null;
+  }
+}
+
 /** Levels of a spec; far more than any field has. */
 const MAX_DEPTH = 64;
-
-/** Level by level, because whatever goes down by calling itself ends with the stack. */
-function isTooDeep(root: unknown): boolean {
-  let level = [root];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > MAX_DEPTH) return true;
-    level = level.flatMap((node): unknown[] => {
-      if (isSeq(node)) return node.items;
-      return isMap(node) ? node.items.flatMap((pair) => [pair.key, pair.value]) : [];
-    });
-  }
-  return false;
-}
 
 const TOO_MANY_ALIASES = Symbol('too many aliases');
 
@@ -120,38 +122,46 @@ function holdsItself(value: unknown, above: Set<unknown>, seen: Set<unknown>): b
   return found;
 }
 
-/** Keys that are no plain text, that were there before, and the one name that means something else to JavaScript. */
-function strangeKeys(document: Document.Parsed, place: (offset: number) => Place): Problem[] {
+/**
+ * What no spec may hold: too many levels, texts with a NUL, keys that are no plain text or were there before, and the one name
+ * that means something else to JavaScript. In the order of the text.
+ */
+function strangeNodes(document: Document.Parsed, file: string, place: (offset: number) => Place): Problem[] {
   const problems: Problem[] = [];
-  visit(document, {
-    Scalar(_index, scalar) {
+  // True when it goes down too far: whatever calls itself ends with the stack.
+  const walk = (node: unknown, depth: number): boolean => {
+    if (isScalar(node)) {
       // No program takes it as an argument, no file has it in its name.
-      if (typeof scalar.value !== 'string' || !scalar.value.includes('\0')) return;
+      if (typeof node.value !== 'string' || !node.value.includes('\0')) return false;
       const problem = notReadable('', 'spec-encoding', 'found a NUL character in a text');
-      problems.push({ ...problem, ...place(scalar.range?.[0] ?? 0) });
-    },
-    Map(_index, map) {
-      const names = new Set<unknown>();
-      for (const { key } of map.items) {
-        if (!isScalar(key)) continue;
-        if (names.has(key.value)) problems.push({ ...yamlProblem('DUPLICATE_KEY'), ...place(key.range?.[0] ?? 0) });
-        names.add(key.value);
+      problems.push({ ...problem, ...place(node.range?.[0] ?? 0) });
+      return false;
+    }
+    if (isSeq(node)) return depth > MAX_DEPTH || node.items.some((item) => walk(item, depth + 1));
+    if (!isMap(node)) return false;
+    if (depth > MAX_DEPTH) return true;
+    const names = new Set<unknown>();
+    for (const { key } of node.items) {
+      if (!isScalar(key)) continue;
+      if (names.has(key.value)) problems.push({ ...yamlProblem('DUPLICATE_KEY'), ...place(key.range?.[0] ?? 0) });
+      names.add(key.value);
+    }
+    for (const { key, value } of node.items) {
+      if (!isScalar(key) || key.value === '__proto__' || key.value === null) {
+        problems.push({
+          code: 'spec-yaml',
+          message: 'found a key that is no plain name',
+          hint: 'write NAME: VALUE',
+          retry: 'stalled',
+          ...place(isNode(key) ? (key.range?.[0] ?? 0) : 0),
+        });
       }
-    },
-    Pair(_index, pair) {
-      const key = pair.key;
-      if (isScalar(key) && key.value !== '__proto__' && key.value !== null) return;
-      const offset = isNode(key) ? (key.range?.[0] ?? 0) : 0;
-      problems.push({
-        code: 'spec-yaml',
-        message: 'found a key that is no plain name',
-        hint: 'write NAME: VALUE',
-        retry: 'stalled',
-        ...place(offset),
-      });
-    },
-  });
-  return problems;
+      if (walk(key, depth + 1) || walk(value, depth + 1)) return true;
+    }
+    return false;
+  };
+  if (!walk(document.contents, 0)) return problems;
+  return [{ ...notReadable(file, 'spec-yaml', `found more than ${MAX_DEPTH} levels`), ...place(0) }];
 }
 
 function locate(

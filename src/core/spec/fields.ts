@@ -17,6 +17,8 @@ export type Fields = {
   /** Every member of a mapping. */
   entries(): [string, Fields][];
   textEntries(): Record<string, string>;
+  /** All of it as text. */
+  json(): string;
 };
 
 /** Wraps a mapping. */
@@ -42,6 +44,7 @@ export function fields(value: unknown): Fields {
     list: (name) => get(name, isListOf(isAnything)).map(fields),
     entries: () => Object.entries(data).map(([name, inner]) => [name, fields(inner)]),
     textEntries: () => Object.fromEntries(Object.keys(data).map((name) => [name, get(name, isText)])),
+    json: () => JSON.stringify(data),
   };
 }
 
