@@ -1,10 +1,9 @@
 /** A stop that git does not take: money goes first. It is carried out, and kept in this clone until it can be committed. */
 import { formatProblem, type Problem } from '../core/problem.ts';
 import { utcText } from '../core/trail/utc.ts';
-import { EXIT, type ExitCode } from './exit.ts';
+import { EXIT, type ExitCode, exitOfProblem } from './exit.ts';
 import type { Ops } from './ops.ts';
 import type { Look } from './pass.ts';
-import { exitOfProblem } from './reconcile.ts';
 
 /** Whether a stop goes on without its commit: what is wrong is git's, not the wish's. */
 export const goesOn = ({ code }: Problem): boolean => code.startsWith('git-');
