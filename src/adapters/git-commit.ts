@@ -1,8 +1,8 @@
 /** Commits made from bytes: one fast-import for all commits of a pass, no filters, no hooks, no editor. */
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
 import { findSecrets, type KnownSecret } from '../core/trail/secret-gate.ts';
-import { blobId, headOf, type Repo } from './git.ts';
-import { blobsAt, dirtyPath, healMove, moveHead } from './git-move.ts';
+import { blobId, type Repo, type Tip, tipOf } from './git.ts';
+import { advanceHead, asTracked, dirtyPath, healMove, moveHead, stagedAndTracked } from './git-move.ts';
 import { dirtyPaths } from './git-read.ts';
 import { gitFailed, gitText, runGit } from './git-run.ts';
 
@@ -31,6 +31,8 @@ export type CommitOptions = {
   /** Wall time of the commit, Unix seconds. */
   nowTs: number;
   signing?: { format: 'ssh'; key: string } | null;
+  /** The head that the plans were made for; on any other one nothing is committed. Absent: whatever it is. */
+  on?: Tip;
 };
 
 export type Committed = { commit: string; plan: CommitPlan };
@@ -48,34 +50,42 @@ export async function commit(
   return made.ok ? ok(made.value[0] ?? 'no-change') : made;
 }
 
-/** Commits in this order, all or none; plans that change nothing are left out of the answer. */
+/**
+ * Commits in this order, all or none; plans that change nothing are left out of the answer. Where nothing stands in the way
+ * index and files follow path by path, so that the cost of a commit does not grow with the tree.
+ */
 export async function commitAll(repo: Repo, plans: CommitPlan[], options: CommitOptions): Promise<Result<Committed[]>> {
   const refused = gate(plans, options.secrets) ?? badPath(plans);
   if (refused !== null) return fail(refused);
   const healed = await healMove(repo);
   if (!healed.ok) return healed;
-  const head = await headOf(repo);
-  if (!head.ok) return head;
-  if (head.value === null)
-    return fail({ code: 'git-unborn', message: 'the branch has no commit yet', retry: 'stalled' });
-
   const paths = [...new Set(plans.flatMap((plan) => plan.files.map((file) => file.path)))];
-  const [before, dirty] = await Promise.all([blobsAt(repo, head.value, paths), dirtyAmong(repo, paths)]);
-  if (!before.ok) return before;
-  const effective = plans.flatMap((plan) => withoutUnchanged(repo, plan, before.value));
+  const asked = options.on === undefined ? tipOf(repo) : ok(options.on);
+  const [tip, seen] = await Promise.all([asked, stagedAndTracked(repo, paths)]);
+  if (!tip.ok) return tip;
+  if (tip.value === null)
+    return fail({ code: 'git-unborn', message: 'the branch has no commit yet', retry: 'stalled' });
+  if (!seen.ok) return seen;
+  const { commit: from, committerTs } = tip.value;
+  if (seen.value.head !== from) return fail(moved());
+
+  const before = new Map(seen.value.tracked);
+  const effective = plans.flatMap((plan) => withoutUnchanged(repo, plan, before));
   if (effective.length === 0) return ok([]);
+  const plain = paths.every((path) => asTracked(repo, path, seen.value));
+  const dirty = plain ? ok(undefined) : await dirtyAmong(repo, paths);
   if (!dirty.ok) return dirty;
 
-  const imported = await importCommits(repo, head.value, effective, options);
+  const imported = await importCommits(repo, from, effective, { ...options, parentTs: committerTs });
   if (!imported.ok) return imported;
-  const signed = await sign(repo, head.value, imported.value, options);
+  const signed = await sign(repo, from, imported.value, options);
   if (!signed.ok) return signed;
-  const moved = await moveHead(repo, {
-    from: head.value,
-    to: signed.value.at(-1)!,
-    why: `${effective.length} commits`,
-  });
-  if (!moved.ok) return moved;
+  const move = { from, to: signed.value.at(-1)!, why: `${effective.length} commits` };
+  const written = [...new Set(effective.flatMap((plan) => plan.files.map((file) => file.path)))];
+  // What is removed, linked or looked at by a filter is left to the move that knows every case.
+  const simple = plain && written.every((path) => before.has(path) && asTracked(repo, path, seen.value));
+  const done = simple ? await advanceHead(repo, move, written) : await moveHead(repo, move);
+  if (!done.ok) return done;
   return ok(effective.map((plan, i) => ({ commit: signed.value[i]!, plan })));
 }
 
@@ -104,33 +114,42 @@ export type Replay = {
   committerTs: number;
 };
 
-/** Writes commits on top of `parent` without touching branch, index or work tree; returns their ids in order. */
+/**
+ * Writes commits on top of `parent` without touching branch, index or work tree; returns their ids in order. `parentTs`: the
+ * parent's committer date, where it is known.
+ */
 export async function importCommits(
   repo: Repo,
   parent: string,
   plans: (CommitPlan | Replay)[],
-  options: Pick<CommitOptions, 'committer' | 'nowTs'>,
+  options: Pick<CommitOptions, 'committer' | 'nowTs'> & { parentTs?: number },
 ): Promise<Result<string[]>> {
-  const below = await gitText({ cwd: repo.root, args: ['show', '-s', '--no-show-signature', '--format=%ct', parent] });
-  if (!below.ok) return below;
-  let newestTs = Number(below.value.trim());
-  const stream = Buffer.concat(
-    plans.flatMap((plan, i) => {
-      const nowTs = committerDate(plan, options.nowTs, newestTs);
-      newestTs = nowTs;
-      return commitCommands(plan, i + 1, i === 0 ? parent : `:${i}`, { ...options, nowTs });
-    }),
-  );
-  const run = { cwd: repo.root, args: ['fast-import', '--quiet', '--force', '--date-format=raw'], input: stream };
+  const parentTs = options.parentTs === undefined ? await committerTsOf(repo, parent) : ok(options.parentTs);
+  if (!parentTs.ok) return parentTs;
+  let newestTs = parentTs.value;
+  const commands = plans.flatMap((plan, i) => {
+    const nowTs = committerDate(plan, options.nowTs, newestTs);
+    newestTs = nowTs;
+    return commitCommands(plan, i + 1, i === 0 ? parent : `:${i}`, { ...options, nowTs });
+  });
+  // The ref only carried them through the import; it is gone before anybody could find it.
+  commands.push(Buffer.from(`reset ${CARRIER}\nfrom ${'0'.repeat(parent.length)}\n\n`));
+  const run = {
+    cwd: repo.root,
+    args: ['fast-import', '--quiet', '--force', '--date-format=raw'],
+    input: Buffer.concat(commands),
+  };
   const end = await runGit(run);
   const ids = end.stdout
     .toString('utf8')
     .split('\n')
     .filter((line) => /^[0-9a-f]{40,64}$/.test(line));
-  if (end.code !== 0 || ids.length !== plans.length) return fail(gitFailed(run, end));
-  // The ref only carried them through the import; nothing may be found there later.
-  await runGit({ cwd: repo.root, args: ['update-ref', '-d', CARRIER] });
-  return ok(ids);
+  return end.code === 0 && ids.length === plans.length ? ok(ids) : fail(gitFailed(run, end));
+}
+
+async function committerTsOf(repo: Repo, commit: string): Promise<Result<number>> {
+  const shown = await gitText({ cwd: repo.root, args: ['show', '-s', '--no-show-signature', '--format=%ct', commit] });
+  return shown.ok ? ok(Number(shown.value.trim())) : shown;
 }
 
 function committerDate(plan: CommitPlan | Replay, wallTs: number, parentTs: number): number {
@@ -178,6 +197,11 @@ async function dirtyAmong(repo: Repo, paths: string[]): Promise<Result<void>> {
   // A literal pathspec also names a folder; only exact paths are ours to write.
   const first = dirty.value.find((each) => paths.includes(each.path));
   return first === undefined ? ok(undefined) : fail(dirtyPath(first.path));
+}
+
+function moved(): Problem {
+  const message = 'the branch moved while mmfleet was committing; nothing was committed';
+  return { code: 'git-moved', message, hint: 'run it again', retry: 'backoff' };
 }
 
 /** Drops files that stay as they are, then the plan when none is left; remembers the rest for the plans after it. */

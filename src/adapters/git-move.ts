@@ -42,6 +42,68 @@ export async function moveHead(repo: Repo, move: { from: string; to: string; why
 }
 
 /**
+ * `moveHead` for paths that are known to hold what `from` says (`asTracked`, in the index too) and that `to` has: only they
+ * are looked at, however large the tree. The same note is written first, so that a kill is mended the same way.
+ */
+export async function advanceHead(
+  repo: Repo,
+  move: { from: string; to: string; why: string },
+  paths: string[],
+): Promise<Result<void>> {
+  writeDurably(pendingFile(repo), JSON.stringify({ from: move.from, to: move.to }));
+  const followed = await unlocked(repo, {
+    cwd: repo.root,
+    args: ['checkout', '-q', '--no-recurse-submodules', move.to, '--', ...paths],
+  });
+  const updated = followed.ok ? await updateBranch(repo, move) : followed;
+  if (!updated.ok) {
+    await healMove(repo);
+    return updated;
+  }
+  rmSync(pendingFile(repo), { force: true });
+  return ok(undefined);
+}
+
+/** Blob ids of some paths at HEAD and in the index; a path that one of them lacks is absent there. */
+export type Seen = { head: string; tracked: ReadonlyMap<string, string>; staged: ReadonlyMap<string, string> };
+
+/** What git knows of these paths, in one process. `head` is empty where HEAD names no commit. */
+export async function stagedAndTracked(repo: Repo, paths: readonly string[]): Promise<Result<Seen>> {
+  const asked = ['HEAD^{commit}', ...paths.flatMap((path) => [`HEAD:${path}`, `:0:${path}`])];
+  const args = ['cat-file', '--batch-check=%(objecttype) %(objectname)'];
+  const answer = await gitText({ cwd: repo.root, args, input: `${asked.join('\n')}\n` });
+  if (!answer.ok) return answer;
+  const lines = answer.value.split('\n');
+  const idOf = (at: number, type: string) => {
+    const [found = '', id = ''] = (lines[at] ?? '').split(' ');
+    return found === type ? id : undefined;
+  };
+  const tracked = new Map<string, string>();
+  const staged = new Map<string, string>();
+  for (const [n, path] of paths.entries()) {
+    // A folder of that name counts as something else: it never equals what the index has.
+    const there = idOf(1 + 2 * n, 'blob') ?? idOf(1 + 2 * n, 'tree');
+    const here = idOf(2 + 2 * n, 'blob');
+    if (there !== undefined) tracked.set(path, there);
+    if (here !== undefined) staged.set(path, here);
+  }
+  return ok({ head: idOf(0, 'commit') ?? '', tracked, staged });
+}
+
+/**
+ * Whether a path is surely as HEAD has it, in the index and byte for byte on disk. False is no verdict: a filter, a mode or
+ * a link may be the reason, and git must be asked.
+ */
+export function asTracked(repo: Repo, path: string, seen: Seen): boolean {
+  const wanted = seen.tracked.get(path);
+  if (seen.staged.get(path) !== wanted || behind(repo, path, ['link', 'file'])) return false;
+  const full = join(repo.root, path);
+  if (wanted === undefined) return kindOnDisk(full) === 'absent';
+  const stat = lstatSync(full, { throwIfNoEntry: false });
+  return stat?.isFile() === true && (stat.mode & 0o111) === 0 && diskBlob(repo, path) === wanted;
+}
+
+/**
  * Finishes or takes back a move that was cut off: each of its paths that holds the old or the new content, in index and
  * work tree, is set to what HEAD says; any other content is somebody's edit and stays. Returns the paths it mended.
  */
@@ -124,8 +186,11 @@ const LOCK_TRIES = 8;
 const LOCK_WAIT_MS = 120;
 
 /** Two-tree read: a person's staged and unstaged edits of other paths are carried over, of these paths they refuse it. */
-async function readTreeInto(repo: Repo, from: string, to: string): Promise<Result<void>> {
-  const run = { cwd: repo.root, args: ['read-tree', '-m', '-u', from, to] };
+const readTreeInto = (repo: Repo, from: string, to: string): Promise<Result<void>> =>
+  unlocked(repo, { cwd: repo.root, args: ['read-tree', '-m', '-u', from, to] });
+
+/** Runs what writes the index, a few times while another git holds its lock. Problem: `git-index-locked`. */
+async function unlocked(repo: Repo, run: { cwd: string; args: string[] }): Promise<Result<void>> {
   let refreshed = false;
   for (let tries = 1; ; tries++) {
     const end = await runGit(run);
@@ -182,11 +247,16 @@ function readPending(repo: Repo): { from: string; to: string } | null {
 
 /** A new path must not lie there already with other content, ignored or not, nor behind a link. */
 function sameAsTarget(repo: Repo, path: Moved): boolean {
-  for (let folder = dirname(path.path); folder !== '.'; folder = dirname(folder)) {
-    if (kindOnDisk(join(repo.root, folder)) === 'link') return false;
-  }
+  if (behind(repo, path.path, ['link'])) return false;
   if (kindOnDisk(join(repo.root, path.path)) === 'absent') return true;
   return diskBlob(repo, path.path) === path.toBlob;
+}
+
+/** Whether one of the folders above a path is no folder but one of these. */
+function behind(repo: Repo, path: string, kinds: ReturnType<typeof kindOnDisk>[]): boolean {
+  for (let folder = dirname(path); folder !== '.'; folder = dirname(folder))
+    if (kinds.includes(kindOnDisk(join(repo.root, folder)))) return true;
+  return false;
 }
 
 function kindOnDisk(path: string): 'absent' | 'link' | 'file' | 'other' {

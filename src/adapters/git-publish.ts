@@ -1,7 +1,7 @@
 /** Push, and the loop around it: commits built on a head, one push, and again on the new head when somebody was faster. */
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
 import type { KnownSecret } from '../core/trail/secret-gate.ts';
-import { headOf, isAncestor, type Repo } from './git.ts';
+import { headOf, isAncestor, type Repo, tipOf } from './git.ts';
 import { type CommitPlan, type Committed, commitAll, type Person } from './git-commit.ts';
 import { runGit } from './git-run.ts';
 import {
@@ -114,11 +114,11 @@ export async function publish(repo: Repo, options: PublishOptions): Promise<Resu
 }
 
 async function commitPlans(repo: Repo, options: PublishOptions): Promise<Result<Committed[]>> {
-  const head = await headOf(repo);
-  if (!head.ok) return head;
-  if (head.value === null)
+  const tip = await tipOf(repo);
+  if (!tip.ok) return tip;
+  if (tip.value === null)
     return fail({ code: 'git-unborn', message: 'the branch has no commit yet', retry: 'stalled' });
-  const built = await options.build(head.value);
+  const built = await options.build(tip.value.commit);
   if (!built.ok) return built;
   const plans = built.value.map(({ files, message, at, author, atWallTime }) => ({
     files,
@@ -132,6 +132,7 @@ async function commitPlans(repo: Repo, options: PublishOptions): Promise<Result<
     secrets: options.secrets,
     nowTs: options.clock.nowMs() / 1000,
     signing: options.signing ?? null,
+    on: tip.value,
   });
 }
 

@@ -1,9 +1,9 @@
 /**
- * One git process. Spawned directly: simple-git waits a fixed 50 ms after every silent command and drops the
- * environment that keeps git and ssh from prompting; it serves where a repository is opened, off the hot path.
+ * One git process, spawned directly: execa costs three times as much a run, and simple-git waits a fixed 50 ms after every
+ * silent command. Whatever still runs is told to end when we do.
  */
-import { once } from 'node:events';
-import { execa } from 'execa';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { StringDecoder } from 'node:string_decoder';
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
 
 export type GitRun = {
@@ -27,31 +27,86 @@ const ALWAYS = ['-c', 'core.hooksPath=/dev/null', '-c', 'commit.gpgSign=false', 
 const QUIET = ['-c', 'gc.auto=0', '-c', 'maintenance.auto=false', '-c', 'advice.detachedHead=false'];
 
 /** Never throws; the outcome is data. */
-export async function runGit(run: GitRun): Promise<GitEnd> {
-  const streaming = run.onOutput !== undefined;
-  const child = execa('git', [...ALWAYS, ...QUIET, ...run.args], {
-    cwd: run.cwd,
-    env: gitEnvironment(run.env ?? {}),
-    extendEnv: false,
-    encoding: 'buffer',
-    reject: false,
-    stripFinalNewline: false,
-    buffer: { stdout: !streaming, stderr: true },
-    maxBuffer: OUTPUT_LIMIT_BYTES,
-    timeout: run.timeoutMs ?? LOCAL_TIMEOUT_MS,
-    forceKillAfterDelay: 2000,
-    ...(run.input === undefined ? { stdin: 'ignore' as const } : { input: run.input }),
+export function runGit(run: GitRun): Promise<GitEnd> {
+  return new Promise((resolve) => {
+    const child = spawn('git', [...ALWAYS, ...QUIET, ...run.args], {
+      cwd: run.cwd,
+      env: gitEnvironment(run.env ?? {}),
+      stdio: [run.input === undefined ? 'ignore' : 'pipe', 'pipe', 'ignore'],
+      windowsHide: true,
+    });
+    const output = new Output(run.onOutput, () => child.kill('SIGKILL'));
+    let timedOut = false;
+    const deadline = setTimeout(() => {
+      timedOut = true;
+      endGently(child);
+    }, run.timeoutMs ?? LOCAL_TIMEOUT_MS);
+    endWithUs(child);
+    const end = (code: number | null) => {
+      clearTimeout(deadline);
+      LIVE.delete(child);
+      resolve({ code: output.overflowed || timedOut ? null : code, stdout: output.end(), timedOut });
+    };
+    child.stdout?.on('data', (chunk: Buffer) => output.push(chunk));
+    // A git that ends before it has read all of its input is told by its exit code.
+    child.stdin?.on('error', () => undefined);
+    child.on('error', () => end(null));
+    child.on('close', end);
+    if (run.input !== undefined) child.stdin?.end(run.input);
   });
-  let drained: Promise<unknown> = Promise.resolve();
-  if (streaming && child.stdout !== null) {
-    const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
-    child.stdout.on('data', (chunk: Buffer) => run.onOutput?.(decoder.decode(chunk, { stream: true })));
-    drained = once(child.stdout, 'close').catch(() => undefined);
+}
+
+/** What came on stdout: handed on as text, or kept up to the limit. */
+class Output {
+  overflowed = false;
+  readonly #onOutput: ((chunk: string) => void) | undefined;
+  readonly #onOverflow: () => void;
+  readonly #decoder = new StringDecoder('utf8');
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(onOutput: ((chunk: string) => void) | undefined, onOverflow: () => void) {
+    this.#onOutput = onOutput;
+    this.#onOverflow = onOverflow;
   }
-  const end = await child;
-  await drained;
-  const stdout = streaming || end.stdout === undefined ? Buffer.alloc(0) : Buffer.from(end.stdout as Uint8Array);
-  return { code: end.exitCode ?? null, stdout, timedOut: end.timedOut === true };
+
+  push(chunk: Buffer): void {
+    if (this.#onOutput !== undefined) {
+      this.#onOutput(this.#decoder.write(chunk));
+      return;
+    }
+    this.#bytes += chunk.length;
+    if (this.#bytes <= OUTPUT_LIMIT_BYTES) this.#chunks.push(chunk);
+    else if (!this.overflowed) {
+      this.overflowed = true;
+      this.#onOverflow();
+    }
+  }
+
+  end(): Buffer {
+    const rest = this.#onOutput === undefined ? '' : this.#decoder.end();
+    if (rest !== '') this.#onOutput?.(rest);
+    return this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+  }
+}
+
+const FORCE_KILL_AFTER_MS = 2_000;
+
+function endGently(child: ChildProcess): void {
+  child.kill('SIGTERM');
+  setTimeout(() => child.kill('SIGKILL'), FORCE_KILL_AFTER_MS).unref();
+}
+
+/** Told to end when this process does: one that waits for a remote must not outlive us. */
+const LIVE = new Set<ChildProcess>();
+
+function endWithUs(child: ChildProcess): void {
+  if (LIVE.size === 0 && process.listeners('exit').every((each) => each !== endAll)) process.on('exit', endAll);
+  LIVE.add(child);
+}
+
+function endAll(): void {
+  for (const child of LIVE) child.kill('SIGTERM');
 }
 
 /** Stdout text of a command that must exit 0; otherwise `git-failed`, naming the command but none of git's own text. */

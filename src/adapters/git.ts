@@ -60,7 +60,21 @@ export async function headOf(repo: Repo): Promise<Result<string | null>> {
   if (end.code === 0) return ok(end.stdout.toString('utf8').trim());
   const branch = await runGit({ cwd: repo.root, args: ['symbolic-ref', '--quiet', 'HEAD'] });
   if (branch.code === 0) return ok(null);
-  return fail({ code: 'git-failed', message: 'HEAD could not be read', hint: 'git status', retry: 'backoff' });
+  return fail(unreadableHead());
+}
+
+/** A commit with its committer date, Unix seconds. */
+export type Tip = { commit: string; committerTs: number };
+
+/** The commit at HEAD; null: no commit yet. */
+export async function tipOf(repo: Repo): Promise<Result<Tip | null>> {
+  const args = ['log', '-1', '--no-show-signature', '--format=%H %ct', 'HEAD', '--'];
+  const end = await runGit({ cwd: repo.root, args });
+  const [commit = '', date = ''] = end.stdout.toString('utf8').trim().split(' ');
+  if (end.code === 0 && commit !== '') return ok({ commit, committerTs: Number(date) });
+  const head = await headOf(repo);
+  if (!head.ok) return head;
+  return head.value === null ? ok(null) : fail(unreadableHead());
 }
 
 /** The branch checked out. Problems: `git-detached`, `git-unborn`, `git-in-progress` (merge, rebase, ...). */
@@ -160,6 +174,10 @@ async function sshCommandOf(root: string): Promise<string> {
   const own =
     process.env['GIT_SSH_COMMAND'] ?? (configured.code === 0 ? configured.stdout.toString('utf8').trim() : '');
   return `${own === '' ? 'ssh' : own} -o BatchMode=yes -o ConnectTimeout=10`;
+}
+
+function unreadableHead(): Problem {
+  return { code: 'git-failed', message: 'HEAD could not be read', hint: 'git status', retry: 'backoff' };
 }
 
 function notARepository(dir: string): Problem {

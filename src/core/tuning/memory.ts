@@ -270,7 +270,7 @@ function removed(fold: Fold, entry: TrailEntry, iter: number): void {
   if (before === undefined) return;
   if (ran) {
     const { step: _, ...ladder } = before;
-    fold.memory = { ...fold.memory, ...structuredClone(ladder) };
+    fold.memory = { ...fold.memory, ...ladder };
   }
   if (!entry.ours || entry.kind === null) forget(fold, before.step, entry.at);
 }
@@ -287,7 +287,7 @@ function addedWithoutStory(fold: Fold, entry: TrailEntry, iter: number, status: 
     return;
   }
   fold.present.add(iter);
-  if (iter === Math.max(...fold.present)) fold.memory = { ...fold.memory, ...structuredClone(known) };
+  if (iter === Math.max(...fold.present)) fold.memory = { ...fold.memory, ...known };
   const id = stepId(fold.before.get(iter)?.step ?? '');
   fold.memory.forgotten = fold.memory.forgotten.filter((step) => step.step !== id);
 }
@@ -314,6 +314,7 @@ function incomplete(memory: TuningMemory, reason: string): void {
   memory.incompleteReason ??= reason;
 }
 
+/** By reference: lists and entries of a memory are replaced, never changed in place. */
 function snapshot({ rungs, trial, recoverWaitMs }: TuningMemory): Snapshot {
-  return structuredClone({ rungs, trial, recoverWaitMs });
+  return { rungs, trial, recoverWaitMs };
 }
