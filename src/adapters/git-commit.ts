@@ -136,7 +136,8 @@ export async function importCommits(
   commands.push(Buffer.from(`reset ${CARRIER}\nfrom ${'0'.repeat(parent.length)}\n\n`));
   const run = {
     cwd: repo.root,
-    args: ['fast-import', '--quiet', '--force', '--date-format=raw'],
+    // Kept as the small pack it is: taking it apart would be a process of its own. Maintenance joins such packs.
+    args: ['-c', 'fastimport.unpackLimit=1', 'fast-import', '--quiet', '--force', '--date-format=raw'],
     input: Buffer.concat(commands),
   };
   const end = await runGit(run);

@@ -2,10 +2,10 @@
 import { ok, type Result } from '../core/problem.ts';
 import { LOG_FORMAT, parseLog } from '../core/trail/parse.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
-import type { Repo } from './git.ts';
+import type { Refs, Repo } from './git.ts';
 import { type CommitOptions, type CommitPlan, commitAside } from './git-commit.ts';
 import { gitText, runGit } from './git-run.ts';
-import { hasRemote, network, type SyncOptions } from './git-sync.ts';
+import { hasRemote, network } from './git-sync.ts';
 
 /** `mmfleet/proposals/amzn`: the only branches that are ever replaced or deleted. */
 export const proposalBranch = (name: string): string => `${PREFIX}${name}`;
@@ -26,7 +26,8 @@ export type ProposalMove = {
 };
 
 export type ProposalPort = {
-  known(ourEmail: string): Promise<Result<KnownProposals>>;
+  /** `refs`: read just before; absent: read now. */
+  known(ourEmail: string, refs?: Refs): Promise<Result<KnownProposals>>;
   /** Commit of each proposal branch on the remote, by instance name. */
   list(remote: string): Promise<ReadonlyMap<string, string> | 'away' | 'none'>;
   /** Trail entries of commits, fetched first where they are not here; those that cannot be had are left out. */
@@ -43,7 +44,7 @@ export type ProposalPort = {
 export function proposalPort(repo: Repo): ProposalPort {
   const list: ProposalPort['list'] = (remote) => listBranches(repo, remote);
   return {
-    known: (ourEmail) => readKnown(repo, ourEmail),
+    known: (ourEmail, refs) => readKnown(repo, ourEmail, refs),
     list,
     read: (remote, commits, ourEmail) => readCommits(repo, remote, commits, ourEmail),
     write: (parent, plan, options) => commitAside(repo, parent, plan, options),
@@ -51,7 +52,7 @@ export function proposalPort(repo: Repo): ProposalPort {
       const leases = moves.map(({ name, expected }) => `--force-with-lease=${ref(name)}:${expected ?? ''}`);
       const refspecs = moves.map(({ name, commit }) => `${commit ?? ''}:${ref(name)}`);
       const args = ['push', '--quiet', '--no-verify', '--no-follow-tags', '--recurse-submodules=no', ...leases];
-      await runGit({ ...network(repo, {}), args: [...args, '--end-of-options', remote, ...refspecs] });
+      await runGit({ ...(await network(repo, {})), args: [...args, '--end-of-options', remote, ...refspecs] });
       return list(remote);
     },
     async remember(memo, commits) {
@@ -75,7 +76,7 @@ const ref = (name: string) => `refs/heads/${proposalBranch(name)}`;
 async function listBranches(repo: Repo, remote: string): ReturnType<ProposalPort['list']> {
   if (!(await hasRemote(repo, remote))) return 'none';
   const args = ['ls-remote', '--end-of-options', remote, `refs/heads/${PREFIX}*`];
-  const end = await runGit({ ...network(repo, {} satisfies Pick<SyncOptions, 'timeoutMs'>), args });
+  const end = await runGit({ ...(await network(repo, {})), args });
   if (end.code !== 0) return 'away';
   const found = new Map<string, string>();
   for (const line of end.stdout.toString('utf8').split('\n')) {
@@ -87,8 +88,9 @@ async function listBranches(repo: Repo, remote: string): ReturnType<ProposalPort
   return found;
 }
 
-async function readKnown(repo: Repo, ourEmail: string): Promise<Result<KnownProposals>> {
+async function readKnown(repo: Repo, ourEmail: string, read: Refs | undefined): Promise<Result<KnownProposals>> {
   const known = { open: new Map(), newest: new Map(), declined: new Map() } satisfies KnownProposals;
+  if (read !== undefined && ![...read.own.keys()].some((name) => name.startsWith(OWN))) return ok(known);
   const refs = await gitText({
     cwd: repo.root,
     args: ['for-each-ref', '--format=%(refname) %(objectname)', OWN],
@@ -122,7 +124,7 @@ async function readCommits(
   if (absent.length > 0) {
     const refspecs = absent.map((name) => `+${ref(name)}:${OWN}newest/${name}`);
     const args = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--end-of-options', remote, ...refspecs];
-    await runGit({ ...network(repo, {}), args });
+    await runGit({ ...(await network(repo, {})), args });
   }
   const entries = await logOf(repo, [...commits.values()], ourEmail);
   const known = [...commits].flatMap(([name, commit]): [string, TrailEntry][] => {

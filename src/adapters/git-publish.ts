@@ -1,7 +1,7 @@
 /** Push, and the loop around it: commits built on a head, one push, and again on the new head when somebody was faster. */
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
 import type { KnownSecret } from '../core/trail/secret-gate.ts';
-import { headOf, isAncestor, type Repo, tipOf } from './git.ts';
+import { headOf, isAncestor, type Repo, type Tip, tipOf } from './git.ts';
 import { type CommitPlan, type Committed, commitAll, type Person } from './git-commit.ts';
 import { runGit } from './git-run.ts';
 import {
@@ -35,9 +35,9 @@ export async function push(
     options.remote,
     refspec,
   ];
-  await runGit({ ...network(repo, options), args });
+  await runGit({ ...(await network(repo, options)), args });
   const there = await listRemote(repo, options);
-  if (there === 'away') return ok('away');
+  if (there === 'away' || there === 'none') return ok('away');
   if (there !== null && there === head.value) {
     await rememberRemote(repo, options.remote, options.branch, there);
     return ok('pushed');
@@ -64,6 +64,8 @@ export type PublishOptions = {
   /** Pushes before giving up; default 6. */
   tries?: number;
   timeoutMs?: number;
+  /** The head as last seen: tried first without asking for it. Absent, or no longer the head: it is asked for. */
+  tip?: Tip;
   /** What to commit on this head; asked again for each new head. `at` is journal time in Unix seconds. */
   build: (head: string) => Promise<Result<PublishPlan[]>>;
 };
@@ -87,7 +89,7 @@ export async function publish(repo: Repo, options: PublishOptions): Promise<Resu
   };
   let unconfirmed: Committed[] = [];
   for (let attempt = 1; ; attempt++) {
-    const made = await commitPlans(repo, options);
+    const made = await commitOnTip(repo, options, attempt === 1 ? options.tip : undefined);
     if (!made.ok) return made;
     const committed = [...unconfirmed, ...made.value];
     if (!pushes || (made.value.length === 0 && !(await hasUnpushed(repo, sync)))) return ok(subjects(committed));
@@ -113,12 +115,18 @@ export async function publish(repo: Repo, options: PublishOptions): Promise<Resu
   }
 }
 
-async function commitPlans(repo: Repo, options: PublishOptions): Promise<Result<Committed[]>> {
+async function commitOnTip(repo: Repo, options: PublishOptions, known: Tip | undefined): Promise<Result<Committed[]>> {
+  const made = known === undefined ? null : await commitPlans(repo, options, known);
+  if (made !== null && (made.ok || made.problem.code !== 'git-moved')) return made;
   const tip = await tipOf(repo);
   if (!tip.ok) return tip;
   if (tip.value === null)
     return fail({ code: 'git-unborn', message: 'the branch has no commit yet', retry: 'stalled' });
-  const built = await options.build(tip.value.commit);
+  return commitPlans(repo, options, tip.value);
+}
+
+async function commitPlans(repo: Repo, options: PublishOptions, tip: Tip): Promise<Result<Committed[]>> {
+  const built = await options.build(tip.commit);
   if (!built.ok) return built;
   const plans = built.value.map(({ files, message, at, author, atWallTime }) => ({
     files,
@@ -132,7 +140,7 @@ async function commitPlans(repo: Repo, options: PublishOptions): Promise<Result<
     secrets: options.secrets,
     nowTs: options.clock.nowMs() / 1000,
     signing: options.signing ?? null,
-    on: tip.value,
+    on: tip,
   });
 }
 

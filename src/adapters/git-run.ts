@@ -120,11 +120,14 @@ export function gitFailed(run: Pick<GitRun, 'args'>, end: GitEnd): Problem {
   const how = end.timedOut ? 'ran into its time-out' : end.code === null ? 'did not run' : `exited with ${end.code}`;
   return {
     code: 'git-failed',
-    message: `git ${run.args.find((arg) => !arg.startsWith('-')) ?? ''}: ${how}, want 0`,
+    message: `git ${verbOf(run.args)}: ${how}, want 0`,
     hint: 'run git status and git fsck in the operations repository',
     retry: 'backoff',
   };
 }
+
+const verbOf = (args: readonly string[]): string =>
+  args.find((arg, i) => !arg.startsWith('-') && args[i - 1] !== '-c') ?? '';
 
 /** Variables that would point git at another repository, e.g. when a hook started us. */
 const FOREIGN =

@@ -1,6 +1,6 @@
 /** Fetch and fast-forward, and what to do with commits of ours that never reached the remote. */
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
-import { headOf, isAncestor, type Repo, resolveCommit } from './git.ts';
+import { isAncestor, type Refs, type Repo, readRefs, resolveCommit } from './git.ts';
 import { type CommitOptions, importCommits, type Replay, sign } from './git-commit.ts';
 import { blobsAt, healMove, moveHead, pathsBetween } from './git-move.ts';
 import { gitText, runGit } from './git-run.ts';
@@ -15,12 +15,16 @@ export type SyncOptions = {
   /** Commits put on top are signed again with it. */
   signing?: CommitOptions['signing'];
   timeoutMs?: number;
+  /** Read just before; absent: read now. */
+  refs?: Refs;
 };
 
 export type Synced = {
   /** `none`: no such remote is configured; `away`: it did not answer, the last good revision stays. */
   remote: 'none' | 'ok' | 'away';
   head: string;
+  /** The remote branch's commit as last seen; null: never, or there is none. */
+  remoteHead: string | null;
   /** What a person should know: the remote away, unpushed commits dropped. */
   notes: Problem[];
 };
@@ -32,23 +36,26 @@ export type Synced = {
 export async function syncRemote(repo: Repo, options: SyncOptions): Promise<Result<Synced>> {
   const healed = await healMove(repo);
   if (!healed.ok) return healed;
-  const head = await headOf(repo);
-  if (!head.ok) return head;
-  if (head.value === null)
-    return fail({ code: 'git-unborn', message: 'the branch has no commit yet', retry: 'stalled' });
-  const here = head.value;
-  if (!(await hasRemote(repo, options.remote))) return ok({ remote: 'none', head: here, notes: [] });
-
+  const refs = options.refs === undefined ? await readRefs(repo) : ok(options.refs);
+  if (!refs.ok) return refs;
+  const here = refs.value.head;
+  const seen = seenRemote(refs.value, options.remote, options.branch);
   const listed = await listRemote(repo, options);
-  if (listed === 'away') return ok({ remote: 'away', head: here, notes: [away(options)] });
-  const seen = await remoteHead(repo, options.remote, options.branch);
+  if (listed === 'none') return ok({ remote: 'none', head: here, remoteHead: null, notes: [] });
+  const isAway = ok<Synced>({ remote: 'away', head: here, remoteHead: seen, notes: [away(options)] });
+  if (listed === 'away') return isAway;
   if (listed === null) {
-    return seen === null ? ok({ remote: 'ok', head: here, notes: [] }) : fail(diverged(options, 'its branch is gone'));
+    if (seen !== null) return fail(diverged(options, 'its branch is gone'));
+    return ok({ remote: 'ok', head: here, remoteHead: null, notes: [] });
   }
-  if (listed !== here && !(await fetchCommit(repo, options, listed))) {
-    return ok({ remote: 'away', head: here, notes: [away(options)] });
-  }
+  if (listed === here && seen === here) return ok({ remote: 'ok', head: here, remoteHead: here, notes: [] });
+  if (listed !== here && !(await fetchCommit(repo, options, listed))) return isAway;
   return settle(repo, options, { here, there: listed, seen });
+}
+
+/** The same out of refs that were read before. */
+export function seenRemote(refs: Refs, remote: string, branch: string): string | null {
+  return refs.own.get(seenRef(remote, branch)) ?? null;
 }
 
 /** The remote branch's commit as we last saw it accepted; null: never. No network. */
@@ -61,14 +68,21 @@ export async function rememberRemote(repo: Repo, remote: string, branch: string,
   await runGit({ cwd: repo.root, args: ['update-ref', seenRef(remote, branch), commit] });
 }
 
-/** The remote branch's commit read now; null: no such branch; `away`: no answer in time. */
+/** The remote branch's commit read now; null: no such branch; `none`: no such remote; `away`: no answer in time. */
 export async function listRemote(
   repo: Repo,
   options: Pick<SyncOptions, 'remote' | 'branch' | 'timeoutMs'>,
-): Promise<string | null | 'away'> {
+): Promise<string | null | 'none' | 'away'> {
   const ref = `refs/heads/${options.branch}`;
-  const end = await runGit({ ...network(repo, options), args: ['ls-remote', '--end-of-options', options.remote, ref] });
-  if (end.code !== 0) return 'away';
+  if (!(await hasRemote(repo, options.remote))) return 'none';
+  const end = await runGit({
+    ...(await network(repo, options)),
+    args: ['ls-remote', '--end-of-options', options.remote, ref],
+  });
+  if (end.code !== 0) {
+    KNOWN_REMOTES.get(repo)?.delete(options.remote);
+    return (await hasRemote(repo, options.remote)) ? 'away' : 'none';
+  }
   for (const line of end.stdout.toString('utf8').split('\n')) {
     const [id = '', name] = line.split('\t');
     if (name === ref && /^[0-9a-f]{40,64}$/.test(id)) return id;
@@ -76,16 +90,31 @@ export async function listRemote(
   return null;
 }
 
-/** Whether a remote of this name is configured. */
+/** Whether a remote of this name is configured. A yes is kept until that remote does not answer. */
 export async function hasRemote(repo: Repo, remote: string): Promise<boolean> {
+  const known = KNOWN_REMOTES.get(repo) ?? new Set();
+  if (known.has(remote)) return true;
   const end = await runGit({ cwd: repo.root, args: ['config', '--get', `remote.${remote}.url`] });
+  if (end.code === 0) KNOWN_REMOTES.set(repo, known.add(remote));
   return end.code === 0;
 }
 
 /** Options of a command that talks to the remote: bounded, and never a prompt. */
-export function network(repo: Repo, options: Pick<SyncOptions, 'timeoutMs'>) {
-  const env = { GIT_SSH_COMMAND: repo.sshCommand };
-  return { cwd: repo.root, env, timeoutMs: options.timeoutMs ?? NETWORK_TIMEOUT_MS };
+export async function network(repo: Repo, options: Pick<SyncOptions, 'timeoutMs'>) {
+  const own = SSH_COMMANDS.get(repo) ?? (await sshCommandOf(repo));
+  SSH_COMMANDS.set(repo, own);
+  return { cwd: repo.root, env: { GIT_SSH_COMMAND: own }, timeoutMs: options.timeoutMs ?? NETWORK_TIMEOUT_MS };
+}
+
+const KNOWN_REMOTES = new WeakMap<Repo, Set<string>>();
+const SSH_COMMANDS = new WeakMap<Repo, string>();
+
+/** ssh without prompts, keeping what the user configured. */
+async function sshCommandOf(repo: Repo): Promise<string> {
+  const configured = await runGit({ cwd: repo.root, args: ['config', '--get', 'core.sshCommand'] });
+  const own =
+    process.env['GIT_SSH_COMMAND'] ?? (configured.code === 0 ? configured.stdout.toString('utf8').trim() : '');
+  return `${own === '' ? 'ssh' : own} -o BatchMode=yes -o ConnectTimeout=10`;
 }
 
 const NETWORK_TIMEOUT_MS = 30_000;
@@ -97,7 +126,7 @@ async function fetchCommit(repo: Repo, options: SyncOptions, commit: string): Pr
   if ((await resolveCommit(repo, commit)) !== null) return true;
   const refspec = `+refs/heads/${options.branch}:refs/remotes/${options.remote}/${options.branch}`;
   const args = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--end-of-options', options.remote, refspec];
-  const end = await runGit({ ...network(repo, options), args });
+  const end = await runGit({ ...(await network(repo, options)), args });
   return end.code === 0 && (await resolveCommit(repo, commit)) !== null;
 }
 
@@ -106,8 +135,8 @@ type Tips = { here: string; there: string; seen: string | null };
 async function settle(repo: Repo, options: SyncOptions, tips: Tips): Promise<Result<Synced>> {
   const { here, there, seen } = tips;
   const done = async (head: string, notes: Problem[] = []): Promise<Result<Synced>> => {
-    await rememberRemote(repo, options.remote, options.branch, there);
-    return ok({ remote: 'ok', head, notes });
+    if (seen !== there) await rememberRemote(repo, options.remote, options.branch, there);
+    return ok({ remote: 'ok', head, remoteHead: there, notes });
   };
   if (await isAncestor(repo, here, there)) {
     const moved = await moveHead(repo, { from: here, to: there, why: 'fast-forward' });

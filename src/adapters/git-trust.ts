@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { ok, type Result } from '../core/problem.ts';
 import { writeDurably } from './durable-file.ts';
-import { type Repo, resolveCommit } from './git.ts';
+import { type Refs, type Repo, resolveCommit } from './git.ts';
 import { gitText, runGit } from './git-run.ts';
 
 /** One commit with every path in which it differs from any of its parents. */
@@ -12,8 +12,8 @@ export type SignedCommit = { commit: string; parents: string[]; author: string; 
 export type SignatureOf = 'good' | 'unknown' | 'bad' | 'none';
 
 export type TrustPort = {
-  /** The newest commit that this clone has found in order; null: never looked. */
-  anchor(): Promise<string | null>;
+  /** The newest commit that this clone has found in order; null: never looked. `refs`: read just before; absent: read now. */
+  anchor(refs?: Refs): Promise<string | null>;
   remember(commit: string): Promise<void>;
   /** The first commit of a history that mentions a word in the fleet folder; null: none does. */
   firstWith(word: string, head: string): Promise<string | null>;
@@ -40,7 +40,7 @@ export function trustPort(repo: Repo): TrustPort {
     return end.code === 0 && text !== '' ? text : null;
   };
   return {
-    anchor: () => resolveCommit(repo, ANCHOR),
+    anchor: async (refs) => (refs === undefined ? resolveCommit(repo, ANCHOR) : (refs.own.get(ANCHOR) ?? null)),
     async remember(commit) {
       await runGit({ cwd, args: ['update-ref', ANCHOR, commit] });
     },

@@ -1,8 +1,7 @@
 /** The operations repository as a value, and the reads that every pass makes. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
-import { CheckRepoActions, simpleGit } from 'simple-git';
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
 import { gitText, runGit } from './git-run.ts';
 
@@ -17,16 +16,13 @@ export type Repo = {
   /** The oldest commit's id: the fleet's identity on a host. null: no commit yet. */
   rootCommit: string | null;
   objectFormat: 'sha1' | 'sha256';
-  /** ssh without prompts, keeping what the user configured. */
-  sshCommand: string;
 };
 
 /** Opens the repository that contains `dir`. Problems: `git-not-a-repository`, `git-bare`, `git-shallow`. */
 export async function openRepo(dir: string): Promise<Result<Repo>> {
   if (!existsSync(dir)) return fail(notARepository(dir));
-  const facts = await readFacts(dir);
-  if (facts === null) return fail(notARepository(dir));
-  const [bare, gitDir = '', shallow, objectFormat, root] = facts;
+  const [bare, gitDir = '', shallow, objectFormat, root, head] = await readFacts(dir);
+  if (bare === undefined) return fail(notARepository(dir));
   if (bare === 'true' || root === undefined) {
     return fail({
       code: 'git-bare',
@@ -48,9 +44,8 @@ export async function openRepo(dir: string): Promise<Result<Repo>> {
     root,
     gitDir,
     ownDir,
-    rootCommit: await rootCommitOf(root),
+    rootCommit: head === undefined || !/^[0-9a-f]{40,64}$/.test(head) ? null : await rootCommitOf(root, ownDir, head),
     objectFormat: objectFormat === 'sha256' ? 'sha256' : 'sha1',
-    sshCommand: await sshCommandOf(root),
   });
 }
 
@@ -77,8 +72,18 @@ export async function tipOf(repo: Repo): Promise<Result<Tip | null>> {
   return head.value === null ? ok(null) : fail(unreadableHead());
 }
 
-/** The branch checked out. Problems: `git-detached`, `git-unborn`, `git-in-progress` (merge, rebase, ...). */
-export async function currentBranch(repo: Repo): Promise<Result<string>> {
+/** Where the clone stands, all of one moment. */
+export type Refs = {
+  /** The branch checked out. */
+  branch: string;
+  /** Its commit. */
+  head: string;
+  /** Commits of our own refs (`refs/mmfleet/...`), by full name. */
+  own: ReadonlyMap<string, string>;
+};
+
+/** In one process. Problems: `git-detached`, `git-unborn`, `git-in-progress` (merge, rebase, ...). */
+export async function readRefs(repo: Repo): Promise<Result<Refs>> {
   const busy = IN_PROGRESS.find(([file]) => existsSync(join(repo.gitDir, file)));
   if (busy !== undefined) {
     return fail({
@@ -88,27 +93,35 @@ export async function currentBranch(repo: Repo): Promise<Result<string>> {
       retry: 'stalled',
     });
   }
+  const args = ['for-each-ref', '--format=%(HEAD)%(objectname) %(refname)', 'refs/heads', 'refs/mmfleet'];
+  const listed = await gitText({ cwd: repo.root, args });
+  if (!listed.ok) return listed;
+  const own = new Map<string, string>();
+  let at: Pick<Refs, 'branch' | 'head'> | null = null;
+  for (const line of listed.value.split('\n')) {
+    const [, here, commit = '', name = ''] = /^([* ])([0-9a-f]+) (.+)$/.exec(line) ?? [];
+    if (here === '*') at = { branch: name.slice('refs/heads/'.length), head: commit };
+    if (name.startsWith('refs/mmfleet/')) own.set(name, commit);
+  }
+  return at === null ? fail(await noBranch(repo)) : ok({ ...at, own });
+}
+
+async function noBranch(repo: Repo): Promise<Problem> {
   const end = await runGit({ cwd: repo.root, args: ['symbolic-ref', '--quiet', '--short', 'HEAD'] });
   if (end.code !== 0) {
-    return fail({
+    return {
       code: 'git-detached',
       message: `HEAD of ${repo.root} is detached, want a branch`,
       hint: 'git switch main',
       retry: 'stalled',
-    });
+    };
   }
-  const branch = end.stdout.toString('utf8').trim();
-  const head = await headOf(repo);
-  if (!head.ok) return head;
-  if (head.value === null) {
-    return fail({
-      code: 'git-unborn',
-      message: `branch ${branch} has no commit yet`,
-      hint: 'commit the fleet folder first, or run mmfleet init',
-      retry: 'stalled',
-    });
-  }
-  return ok(branch);
+  return {
+    code: 'git-unborn',
+    message: `branch ${end.stdout.toString('utf8').trim()} has no commit yet`,
+    hint: 'commit the fleet folder first, or run mmfleet init',
+    retry: 'stalled',
+  };
 }
 
 /** Id git gives these bytes as a file. */
@@ -141,39 +154,66 @@ export const IN_PROGRESS: readonly [string, string][] = [
   ['BISECT_LOG', 'bisect'],
 ];
 
-async function readFacts(dir: string): Promise<string[] | null> {
-  // A hook that starts us exports GIT_DIR and friends; simple-git passes only what it is given.
+/** What git says of a folder, in one process; it stops at the first thing that it cannot say. */
+async function readFacts(dir: string): Promise<string[]> {
+  const args = ['--is-bare-repository', '--absolute-git-dir', '--is-shallow-repository', '--show-object-format'];
+  const end = await runGit({ cwd: dir, args: ['rev-parse', ...args, '--show-toplevel', 'HEAD^{commit}'] });
+  const lines = end.stdout.toString('utf8').split('\n');
+  return lines.slice(0, -1);
+}
+
+/**
+ * The oldest commit below `head`. Kept with the head it was found for: finding it walks the whole history, and telling that
+ * newer commits brought no other one does not.
+ */
+async function rootCommitOf(root: string, ownDir: string, head: string): Promise<string | null> {
+  const known = readKnownRoot(ownDir);
+  if (known?.head === head) return known.root;
+  if (known !== null) {
+    const brought = await gitText({
+      cwd: root,
+      args: ['rev-list', '--max-parents=0', `${known.head}...${head}`, '--'],
+    });
+    if (brought.ok && brought.value === '') {
+      keepRoot(ownDir, { head, root: known.root });
+      return known.root;
+    }
+  }
+  const run = await gitText({ cwd: root, args: ['rev-list', '--max-parents=0', head, '--'] });
+  if (!run.ok) return null;
+  const roots = run.value.trim().split('\n');
+  // Joined histories have several roots: the last listed is the oldest along the walk. Only a single one is kept.
+  const oldest = roots.at(-1) ?? null;
+  if (roots.length === 1 && oldest !== null) keepRoot(ownDir, { head, root: oldest });
+  return oldest;
+}
+
+type KnownRoot = { head: string; root: string };
+
+const ROOT_FILE = 'root-commit';
+
+const rootLine = ({ head, root }: KnownRoot): string =>
+  `${head} ${root} ${createHash('sha256').update(`${head} ${root}`).digest('hex')}\n`;
+
+/** null: absent or damaged. */
+function readKnownRoot(ownDir: string): KnownRoot | null {
   try {
-    const git = simpleGit({ baseDir: realpathSync(dir) }).env(simpleEnvironment());
-    if (await git.checkIsRepo(CheckRepoActions.BARE)) return ['true'];
-    const args = ['--is-bare-repository', '--absolute-git-dir', '--is-shallow-repository', '--show-object-format'];
-    const lines = (await git.revparse([...args, '--show-toplevel'])).split('\n');
-    return lines.length === 5 ? lines : null;
+    const text = readFileSync(join(ownDir, ROOT_FILE), 'utf8');
+    const [head = '', root = ''] = text.split(' ');
+    return text === rootLine({ head, root }) ? { head, root } : null;
   } catch {
     return null;
   }
 }
 
-function simpleEnvironment(): Record<string, string> {
-  const env: Record<string, string> = { LC_ALL: 'C' };
-  for (const name of ['PATH', 'HOME', 'XDG_CONFIG_HOME', 'TMPDIR', 'USERPROFILE', 'SYSTEMROOT']) {
-    const value = process.env[name];
-    if (value !== undefined) env[name] = value;
+function keepRoot(ownDir: string, known: KnownRoot): void {
+  try {
+    const beside = join(ownDir, `${ROOT_FILE}.${process.pid}.tmp`);
+    writeFileSync(beside, rootLine(known), { mode: 0o600 });
+    renameSync(beside, join(ownDir, ROOT_FILE));
+  } catch {
+    // Read-only or full: it is only found anew the next time.
   }
-  return env;
-}
-
-async function rootCommitOf(root: string): Promise<string | null> {
-  const run = await gitText({ cwd: root, args: ['rev-list', '--max-parents=0', 'HEAD', '--'] });
-  // Joined histories have several roots: the last listed is the oldest along the walk.
-  return run.ok ? (run.value.trim().split('\n').at(-1) ?? null) : null;
-}
-
-async function sshCommandOf(root: string): Promise<string> {
-  const configured = await runGit({ cwd: root, args: ['config', '--get', 'core.sshCommand'] });
-  const own =
-    process.env['GIT_SSH_COMMAND'] ?? (configured.code === 0 ? configured.stdout.toString('utf8').trim() : '');
-  return `${own === '' ? 'ssh' : own} -o BatchMode=yes -o ConnectTimeout=10`;
 }
 
 function unreadableHead(): Problem {

@@ -272,13 +272,15 @@ function journalTs(ops: Ops, look: Look, name: string): number | null {
 /** Builds the changes on the current head, one after the other, commits and pushes them; on a race, again on the new head. */
 export async function publishChanges(
   ops: Ops,
-  look: Pick<Look, 'fleet'>,
+  look: Pick<Look, 'fleet' | 'trail'>,
   builders: Builder[],
   secrets: readonly KnownSecret[],
   options: { push: boolean; author?: { name: string; email: string } },
 ): Promise<Result<string[]>> {
   const { git } = look.fleet;
+  const tip = look.trail[0];
   const result = await ops.git.publish({
+    ...(tip === undefined ? {} : { tip }),
     remote: git.remote,
     branch: git.branch,
     push: options.push && git.push,

@@ -1,15 +1,15 @@
 /** What a pass needs of git, bound to one clone. */
-import { currentBranch, headOf, isAncestor, type Repo } from '../adapters/git.ts';
+import { headOf, isAncestor, type Refs, type Repo, readRefs } from '../adapters/git.ts';
 import { type Glance, glance } from '../adapters/git-glance.ts';
 import { type ProposalPort, proposalPort } from '../adapters/git-proposals.ts';
 import { type PublishOptions, publish } from '../adapters/git-publish.ts';
 import { type DirtyPath, dirtyPaths, readTree } from '../adapters/git-read.ts';
-import { remoteHead, type Synced, type SyncOptions, syncRemote } from '../adapters/git-sync.ts';
+import { remoteHead, type Synced, type SyncOptions, seenRemote, syncRemote } from '../adapters/git-sync.ts';
 import type { Result } from '../core/problem.ts';
 
 export type FleetGit = {
-  /** The branch checked out. */
-  branch(): Promise<Result<string>>;
+  /** Where the clone stands: the branch checked out, its commit, and our own refs, all of one moment. */
+  refs(): Promise<Result<Refs>>;
   /** Commit id at HEAD; null: no commit yet. */
   head(): Promise<Result<string | null>>;
   /** Branch and commit at HEAD as git's own files tell them, without a process; null or absent: ask git. */
@@ -19,8 +19,8 @@ export type FleetGit = {
   dirty(folders: string[]): Promise<Result<DirtyPath[]>>;
   /** Text of one file at a commit; null: it is not there or cannot be read. */
   fileAt(commit: string, path: string): Promise<string | null>;
-  /** The remote branch's commit as last seen; null: never. */
-  remoteHead(remote: string, branch: string): Promise<string | null>;
+  /** The remote branch's commit as last seen; null: never. `refs`: read just before; absent: read now. */
+  remoteHead(remote: string, branch: string, refs?: Refs): Promise<string | null>;
   sync(options: SyncOptions): Promise<Result<Synced>>;
   /** Subjects of the commits that landed. */
   publish(options: PublishOptions): Promise<Result<string[]>>;
@@ -35,7 +35,7 @@ export function fleetGit(repo: Repo): FleetGit {
   /** A commit never changes: base envs that every pass compares with are read once. */
   const texts = new Map<string, string | null>();
   return {
-    branch: () => currentBranch(repo),
+    refs: () => readRefs(repo),
     head: () => headOf(repo),
     glance: () => glance(repo),
     isAncestor: (ancestor, descendant) => isAncestor(repo, ancestor, descendant),
@@ -51,7 +51,8 @@ export function fleetGit(repo: Repo): FleetGit {
       texts.set(key, text);
       return text;
     },
-    remoteHead: (remote, branch) => remoteHead(repo, remote, branch),
+    remoteHead: async (remote, branch, refs) =>
+      refs === undefined ? remoteHead(repo, remote, branch) : seenRemote(refs, remote, branch),
     sync: (options) => syncRemote(repo, options),
     publish: (options) => publish(repo, options),
     proposals: proposalPort(repo),

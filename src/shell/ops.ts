@@ -3,8 +3,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../adapters/clock.ts';
 import { createCommandRuntime } from '../adapters/command-runtime.ts';
-import { openRepo, type Repo } from '../adapters/git.ts';
-import { readLog } from '../adapters/git-log.ts';
+import { openRepo, type Refs, type Repo } from '../adapters/git.ts';
 import { trustPort } from '../adapters/git-trust.ts';
 import { createProcessRuntime, type ProcessRuntimePort } from '../adapters/process.ts';
 import { readSecretNames, readSecrets } from '../adapters/secrets.ts';
@@ -18,6 +17,7 @@ import { hide } from './hidden.ts';
 import { type JournalReader, Journals } from './journals.ts';
 import { type LocalState, localState } from './local-state.ts';
 import type { ReadDesired } from './read-desired.ts';
+import { trailReader } from './trail.ts';
 import { openTrees } from './trees.ts';
 import { headTrust, type Trusted } from './trust.ts';
 import { openVenue } from './venues.ts';
@@ -50,13 +50,13 @@ export type Ops = {
   /** Desired state at a revision; unchanged blobs are not read again. */
   desiredAt(revision: string): Promise<Result<Desired>>;
   /** The newest revision of a head that may be acted on; absent: every one may. */
-  trusted?(head: string): Promise<Result<Trusted>>;
+  trusted?(head: string, refs?: Refs): Promise<Result<Trusted>>;
   /** The same from the working tree. */
   desiredInWorktree(): Promise<Result<ReadDesired>>;
   /** Keeps a desired state for the next command, which then reads only what has changed. */
   keepDesired?(desired: Desired): void;
-  /** The trail, newest first; only new commits are read. */
-  trail(ourEmail: string): Promise<Result<TrailEntry[]>>;
+  /** The trail, newest first; only new commits are read. `head`: the commit it is known to begin at; absent: HEAD is asked. */
+  trail(ourEmail: string, head?: string): Promise<Result<TrailEntry[]>>;
 };
 
 export type OpenOptions = {
@@ -75,7 +75,6 @@ export async function openOps(dir: string, options: OpenOptions = {}): Promise<R
   const stateDir = join(repo.root, '.mmfleet');
   const journals = new Journals(repo.root, stateDir);
   const trees = openTrees(repo, stateDir, { whole: options.looksOnly !== true });
-  let trail: { entries: TrailEntry[]; head: string | undefined; email: string } | null = null;
 
   const fleetId = (fleetName: string) => `${fleetName}@${(repo.rootCommit ?? 'unborn').slice(0, 16)}`;
   const processes = (fleetName: string) =>
@@ -121,13 +120,6 @@ export async function openOps(dir: string, options: OpenOptions = {}): Promise<R
     trusted: headTrust(trustPort(repo), trees.at),
     desiredInWorktree: trees.inWorktree,
     keepDesired: trees.keep,
-    async trail(email) {
-      const since = trail?.email === email ? trail.head : undefined;
-      const log = await readLog(repo, { ...(since === undefined ? {} : { since }), under: '', ourEmail: email });
-      if (!log.ok) return log;
-      const entries = log.value.whole || trail === null ? log.value.entries : [...log.value.entries, ...trail.entries];
-      trail = { entries, head: entries[0]?.commit, email };
-      return ok(entries);
-    },
+    trail: trailReader(repo, stateDir),
   });
 }

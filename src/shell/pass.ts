@@ -1,4 +1,5 @@
 /** One pass: look at git and the world, plan, and (in apply.ts) act. */
+import type { Refs } from '../adapters/git.ts';
 import type { KnownProposals } from '../adapters/git-proposals.ts';
 import { iterFileName } from '../core/env/iter.ts';
 import { capChanges, type Planned, planInstance } from '../core/plan/plan.ts';
@@ -58,27 +59,32 @@ export async function look(
   ops: Ops,
   options: PassOptions & { fetch: boolean; worktree?: boolean; remote?: RemoteState },
 ): Promise<Result<Look>> {
-  const branch = await ops.git.branch();
-  if (!branch.ok) return branch;
-  const first = await soundDesired(ops);
+  const refs = await ops.git.refs();
+  if (!refs.ok) return refs;
+  let { head } = refs.value;
+  const first = await soundDesired(ops, head, refs.value);
   if (!first.ok) return first;
   if (first.value.desired.fleet === null) return fail(noFleet(first.value.desired));
   const notes: Problem[] = [];
   let remote = options.remote ?? 'none';
+  const { fleet } = first.value.desired;
+  let remoteHead = await ops.git.remoteHead(fleet.git.remote, fleet.git.branch, refs.value);
   if (options.fetch) {
-    const { git } = first.value.desired.fleet;
-    const { remote: from, branch, author, signing } = git;
-    const synced = await ops.git.sync({ remote: from, branch, ourEmail: author.email, signing });
+    const { remote: from, branch, author, signing } = fleet.git;
+    const synced = await ops.git.sync({ remote: from, branch, ourEmail: author.email, signing, refs: refs.value });
     if (!synced.ok) return synced;
     remote = synced.value.remote;
+    head = synced.value.head;
+    remoteHead = synced.value.remoteHead;
     notes.push(...synced.value.notes);
   }
-  const sound = options.worktree === true ? await worktreeDesired(ops) : await soundDesired(ops);
+  const sound = options.worktree === true ? await worktreeDesired(ops) : await soundDesired(ops, head, refs.value);
   if (!sound.ok) return sound;
   const { desired, refused } = sound.value;
   if (desired.fleet === null) return fail(noFleet(desired));
   if (refused !== null) notes.push(refused);
-  return lookAt(ops, desired, desired.fleet, { remote, refused, notes, branch: branch.value }, options);
+  const at = { refs: refs.value, head, remoteHead };
+  return lookAt(ops, desired, desired.fleet, { remote, refused, notes, branch: refs.value.branch }, at, options);
 }
 
 /**
@@ -105,10 +111,11 @@ async function lookAt(
   desired: Desired,
   fleet: Fleet,
   found: Pick<Look, 'remote' | 'refused' | 'notes' | 'branch'>,
+  at: { refs: Refs; head: string; remoteHead: string | null },
   options: PassOptions & { worktree?: boolean },
 ): Promise<Result<Look>> {
   const { remote, refused } = found;
-  const trail = await trailAt(ops, fleet.git.author.email, refused === null ? desired.revision : null);
+  const trail = await ops.trail(fleet.git.author.email, at.head);
   if (!trail.ok) return trail;
   const dirty = await ops.git.dirty(ownedFolders(desired));
   const git: GitState = {
@@ -120,10 +127,10 @@ async function lookAt(
       remote === 'none' ||
       !options.push ||
       !fleet.git.push ||
-      (await isPublished(ops, fleet, desired.revision)),
+      (await isPublished(ops, at.remoteHead, desired.revision)),
     dirty: new Set(dirty.ok ? dirty.value.map((d) => d.path) : []),
   };
-  const proposals = await knownProposals(ops, fleet.git.author.email);
+  const proposals = await knownProposals(ops, fleet.git.author.email, at.refs);
   const bases = await oldBases(ops, desired, trail.value);
   const known = { desired, fleet, trail: trail.value, git, ...found, proposals, oldBases: bases };
   const look = await planned(ops, known, options);
@@ -162,17 +169,6 @@ function foldedFrom(ops: Ops, observed: Observed, name: string): string | null {
   const journal = observed.byName.get(name)?.journal;
   const reference = ops.journals.reference(name);
   return journal?.state !== 'ok' || reference === null ? null : `${reference} ${journal.lastByteAtMs}`;
-}
-
-const trails = new WeakMap<Ops, { email: string; trail: TrailEntry[] }>();
-
-/** The trail from this head down; the same head has the same trail. null: whatever HEAD is. */
-async function trailAt(ops: Ops, email: string, head: string | null): Promise<Result<TrailEntry[]>> {
-  const known = trails.get(ops);
-  if (head !== null && known?.email === email && known.trail[0]?.commit === head) return ok(known.trail);
-  const trail = await ops.trail(email);
-  if (trail.ok) trails.set(ops, { email, trail: trail.value });
-  return trail;
 }
 
 /** Plans every instance; those not selected are shown as they are, without an effect. */
@@ -275,18 +271,9 @@ function notionalCap(s: Situation): number | null {
 
 type Sound = { desired: Desired; refused: Problem | null };
 
-/** The tree at HEAD, or at the newest revision before it that may be acted on. */
-async function soundDesired(ops: Ops): Promise<Result<Sound>> {
-  const head = await ops.git.head();
-  if (!head.ok) return head;
-  if (head.value === null)
-    return fail({
-      code: 'git-unborn',
-      message: 'the repository has no commit',
-      hint: 'commit the fleet folder first, or run mmfleet init',
-      retry: 'stalled',
-    });
-  const trusted = (await ops.trusted?.(head.value)) ?? ok({ revision: head.value, refused: null });
+/** The tree at the head, or at the newest revision before it that may be acted on. */
+async function soundDesired(ops: Ops, head: string, refs: Refs): Promise<Result<Sound>> {
+  const trusted = (await ops.trusted?.(head, refs)) ?? ok({ revision: head, refused: null });
   if (!trusted.ok) return trusted;
   const desired = await ops.desiredAt(trusted.value.revision);
   if (desired.ok) ops.keepDesired?.(desired.value);
@@ -311,8 +298,7 @@ function noFleet(desired: Desired): Problem {
   );
 }
 
-async function isPublished(ops: Ops, fleet: Fleet, revision: string | null): Promise<boolean> {
-  const remote = await ops.git.remoteHead(fleet.git.remote, fleet.git.branch);
+async function isPublished(ops: Ops, remote: string | null, revision: string | null): Promise<boolean> {
   return remote !== null && revision !== null && (await ops.git.isAncestor(revision, remote));
 }
 

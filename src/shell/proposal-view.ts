@@ -1,4 +1,5 @@
 /** Where the proposals of an instance stand, for plans and what is printed. */
+import type { Refs } from '../adapters/git.ts';
 import { type KnownProposals, proposalBranch } from '../adapters/git-proposals.ts';
 import { label, type Planned, triggerText } from '../core/plan/plan.ts';
 import { parseIter } from '../core/trail/text.ts';
@@ -10,9 +11,9 @@ import type { Situation } from './views.ts';
 
 export const NO_PROPOSALS: KnownProposals = { open: new Map(), newest: new Map(), declined: new Map() };
 
-/** What this clone knows of proposals, without the network. */
-export async function knownProposals(ops: Ops, ourEmail: string): Promise<KnownProposals> {
-  const known = await ops.git.proposals?.known(ourEmail);
+/** What this clone knows of proposals, without the network. `refs`: read just before; absent: read now. */
+export async function knownProposals(ops: Ops, ourEmail: string, refs?: Refs): Promise<KnownProposals> {
+  const known = await ops.git.proposals?.known(ourEmail, refs);
   return known?.ok === true ? known.value : NO_PROPOSALS;
 }
 

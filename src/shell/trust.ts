@@ -2,6 +2,7 @@
  * Which revision may be acted on. Where `git.verify` is set, each commit that changes the fleet needs the signature of an
  * allowed signer, as the sound revision before it names them: a change cannot vouch for itself, nor switch this off.
  */
+import type { Refs } from '../adapters/git.ts';
 import type { SignatureOf, SignedCommit, TrustPort } from '../adapters/git-trust.ts';
 import { ok, type Problem, type Result } from '../core/problem.ts';
 import { type Desired, FLEET_FOLDER, isSpecPath } from './desired.ts';
@@ -19,11 +20,11 @@ type Rules = {
 export function headTrust(
   port: TrustPort,
   desiredAt: (revision: string) => Promise<Result<Desired>>,
-): (head: string) => Promise<Result<Trusted>> {
+): (head: string, refs?: Refs) => Promise<Result<Trusted>> {
   let last: { head: string; trusted: Trusted } | null = null;
-  return async (head) => {
+  return async (head, refs) => {
     if (last?.head === head) return ok(last.trusted);
-    const trusted = await judgeHead(port, desiredAt, head);
+    const trusted = await judgeHead(port, desiredAt, head, refs);
     if (trusted.ok) last = { head, trusted: trusted.value };
     return trusted;
   };
@@ -33,8 +34,9 @@ async function judgeHead(
   port: TrustPort,
   desiredAt: (revision: string) => Promise<Result<Desired>>,
   head: string,
+  refs: Refs | undefined,
 ): Promise<Result<Trusted>> {
-  const anchor = await port.anchor();
+  const anchor = await port.anchor(refs);
   const start = anchor === null ? await firstStart(port, desiredAt, head) : ok(await port.mergeBase(anchor, head));
   if (!start.ok) return start;
   // Nothing in common with what was sound: nothing of it can be.

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { currentBranch, headOf, openRepo } from '../../src/adapters/git.ts';
+import { headOf, openRepo, readRefs } from '../../src/adapters/git.ts';
 import { type CommitOptions, type CommitPlan, commit, commitAll } from '../../src/adapters/git-commit.ts';
 import { readLog } from '../../src/adapters/git-log.ts';
 import { healMove } from '../../src/adapters/git-move.ts';
@@ -233,9 +233,9 @@ test('what is no usable repository is a problem with its code', async () => {
   ops.git('clone', '-q', '--depth', '1', `file://${ops.dir}`, join(world.dir, 'shallow'));
   expect(await openRepo(join(world.dir, 'shallow'))).toMatchObject({ ok: false, problem: { code: 'git-shallow' } });
   ops.git('checkout', '-q', '--detach');
-  expect(await currentBranch(ops.repo)).toMatchObject({ ok: false, problem: { code: 'git-detached' } });
+  expect(await readRefs(ops.repo)).toMatchObject({ ok: false, problem: { code: 'git-detached' } });
   ops.git('checkout', '-q', '--orphan', 'fresh');
-  expect(await currentBranch(ops.repo)).toMatchObject({ ok: false, problem: { code: 'git-unborn' } });
+  expect(await readRefs(ops.repo)).toMatchObject({ ok: false, problem: { code: 'git-unborn' } });
   expect(await headOf(ops.repo)).toEqual({ ok: true, value: null });
 });
 

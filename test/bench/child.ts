@@ -14,6 +14,8 @@ import { createInterface } from 'node:readline';
 import { JournalCursor, JournalFolders } from '../../src/adapters/journal-cursor.ts';
 import { journalLines, type Layout, writeJournal } from '../support/journal-generator.ts';
 import { pushToConverged } from './converge.ts';
+import { commitPairs, running, wholeTrail } from './git-programs.ts';
+import { writeRepository } from './git-repository.ts';
 import { observeProcesses } from './process-child.ts';
 
 const [name, ...args] = process.argv.slice(2) as [string, ...string[]];
@@ -39,6 +41,18 @@ switch (name) {
     break;
   case 'processes':
     process.stdout.write(JSON.stringify(await observeProcesses(Number(args[0]), Number(args[1]))));
+    break;
+  case 'git-repository':
+    writeRepository(args[0]!, Number(args[1]));
+    break;
+  case 'git-commits':
+    process.stdout.write(JSON.stringify(await commitPairs(args[0]!, Number(args[1]))));
+    break;
+  case 'git-trail':
+    process.stdout.write(JSON.stringify(await wholeTrail(args[0]!, Number(args[1]), Number(args[2]))));
+    break;
+  case 'git-running':
+    process.stdout.write(JSON.stringify(await running(args[0]!, Number(args[1]))));
     break;
   default:
     throw new Error(`no program ${name}`);

@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { coldStart } from './cold-start.ts';
 import { converging } from './fleet.ts';
+import { gitOfAnyAge } from './git.ts';
 import { foreignLayouts, LARGE_MB, MEDIUM_MB, tailFirst, wholeFile } from './journals.ts';
 import { folder, PAIRS, rows } from './measure.ts';
 import { processes } from './processes.ts';
@@ -20,6 +21,7 @@ const GROUPS: Record<string, () => void> = {
   cold: coldStart,
   specs,
   fleet: converging,
+  git: gitOfAnyAge,
 };
 const only = (process.env['BENCH_ONLY'] ?? '').split(',').filter((name) => name !== '');
 

@@ -77,7 +77,7 @@ export class SimGit {
   port(life: Life): FleetGit {
     const commit = (id: string) => this.commits.get(id);
     return {
-      branch: async () => ({ ok: true, value: 'main' }),
+      refs: async () => ({ ok: true, value: { branch: 'main', head: this.local.id, own: new Map() } }),
       head: async () => ({ ok: true, value: this.local.id }),
       isAncestor: async (a, d) => {
         const [ancestor, descendant] = [commit(a), commit(d)];
@@ -96,10 +96,18 @@ export class SimGit {
     const done = (head: SimCommit) => {
       this.local = head;
       this.seen = there;
-      return { ok: true as const, value: { remote: 'ok' as const, head: head.id, notes: [] } };
+      return { ok: true as const, value: { remote: 'ok' as const, head: head.id, remoteHead: there.id, notes: [] } };
     };
     if (this.mood.away)
-      return { ok: true, value: { remote: 'away', head: here.id, notes: [problem('git-remote-away')] } };
+      return {
+        ok: true,
+        value: {
+          remote: 'away',
+          head: here.id,
+          remoteHead: this.seen?.id ?? null,
+          notes: [problem('git-remote-away')],
+        },
+      };
     if (this.isAncestor(here, there)) return done(there);
     if (this.isAncestor(there, here) && leftovers === 'rebase') return done(here);
     return done(leftovers === 'drop' ? there : (this.#replayed(here, there) ?? there));

@@ -143,7 +143,6 @@ export class SimWorld {
         ownDir: '/sim/.git/mmfleet',
         rootCommit: null,
         objectFormat: 'sha1',
-        sshCommand: 'ssh',
       },
       stateDir: '/sim/.mmfleet',
       clock,

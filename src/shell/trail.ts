@@ -1,0 +1,49 @@
+/** The trail of one clone: in memory, in the cache between commands, and in git; each is only asked for what the one before lacks. */
+import { join } from 'node:path';
+import { headOf, type Repo } from '../adapters/git.ts';
+import { readLog } from '../adapters/git-log.ts';
+import { keepTrail, loadTrail } from '../adapters/trail-file.ts';
+import { ok, type Result } from '../core/problem.ts';
+import type { TrailEntry } from '../core/trail/types.ts';
+
+type Known = { head: string; email: string; entries: TrailEntry[] };
+
+/** A shorter trail is read from git in no time. */
+const KEPT_FROM = 200;
+/** So many new entries are read from git again before the cache is written anew. */
+const KEPT_EVERY = 32;
+
+/**
+ * Reads the trail that begins at a commit (absent: at HEAD), newest first. A history that was rewritten, or a merge among the
+ * new commits, is read whole; so the answer is always that of a whole read.
+ */
+export function trailReader(
+  repo: Repo,
+  stateDir: string,
+): (ourEmail: string, head?: string) => Promise<Result<TrailEntry[]>> {
+  const file = join(stateDir, 'cache', 'trail');
+  let known: Known | null = null;
+  let keptCount = 0;
+  return async (email, head) => {
+    const from = head === undefined ? await headOf(repo) : ok(head);
+    if (!from.ok) return from;
+    if (from.value === null) return ok([]);
+    if (known?.email !== email) {
+      const kept = loadTrail(file, email);
+      known = kept === null ? null : { ...kept, email };
+      keptCount = known?.entries.length ?? 0;
+    }
+    if (known?.head === from.value) return ok(known.entries);
+    const since = known === null ? {} : { since: known.head };
+    const log = await readLog(repo, { ...since, until: from.value, under: '', ourEmail: email });
+    if (!log.ok) return log;
+    const entries = log.value.whole ? log.value.entries : [...log.value.entries, ...(known?.entries ?? [])];
+    const late = log.value.whole || entries.length - keptCount >= KEPT_EVERY;
+    known = { head: from.value, email, entries };
+    if (late && entries.length >= KEPT_FROM) {
+      keepTrail(file, { head: from.value, ourEmail: email }, entries);
+      keptCount = entries.length;
+    }
+    return ok(entries);
+  };
+}

@@ -1,0 +1,109 @@
+/** Commits, the trail and one instance's history in repositories of three ages. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { commitPairs, running, Spent, wholeTrail } from './git-programs.ts';
+import { CLI, folder, median, node, PAIRS, pair, row, run, skip } from './measure.ts';
+
+const AGES = [10, 1_000, 10_000] as const;
+const OLD = 10_000;
+
+export function gitOfAnyAge(): void {
+  if (!existsSync('/proc/self/stat')) {
+    for (const goal of ['G11', 'G12', 'G13', 'G14']) skip(goal, 'git at any age', 'plain git', 'needs /proc');
+    return;
+  }
+  const dirs = new Map(AGES.map((age) => [age, join(folder, `repository-${age}`)]));
+  for (const [age, dir] of dirs) run(node('git-repository', dir, String(age)));
+  reading(dirs);
+  commits(dirs);
+}
+
+function commits(dirs: ReadonlyMap<number, string>): void {
+  const rounds = Math.max(21, PAIRS);
+  const byAge = new Map<number, Awaited<ReturnType<typeof commitPairs>>>();
+  for (const [age, dir] of dirs) {
+    const samples: Awaited<ReturnType<typeof commitPairs>> = JSON.parse(
+      run(node('git-commits', dir, String(rounds))).stdout,
+    );
+    byAge.set(age, samples);
+    const [one, ten, plain] = (['one', 'ten', 'plain'] as const).map((key) => samples.map((s) => s[key])) as Three;
+    const peer = 'git add && git commit';
+    both('G11', `one commit at ${age}`, peer, one, plain, 1.1);
+    both('G11', `each of ten in one pass at ${age}`, peer, ten, plain, 0.4, 10);
+  }
+  const cost = (age: number) => byAge.get(age)!.map((s) => s.one);
+  both('G12', `one commit at ${OLD}`, 'the same at 10', cost(OLD), cost(10), 2);
+  exponent(
+    'one commit, wall',
+    AGES.map((age) => [age, median(cost(age).map((s) => s.wall))]),
+  );
+}
+
+type Three = [Spent[], Spent[], Spent[]];
+
+function reading(dirs: ReadonlyMap<number, string>): void {
+  const old = dirs.get(OLD)!;
+  const log = (...args: string[]) => ['git', '-C', old, 'log', ...args];
+  const whole: Awaited<ReturnType<typeof wholeTrail>> = JSON.parse(
+    run(node('git-trail', old, String(OLD), String(PAIRS))).stdout,
+  );
+  const part = (key: 'ours' | 'bodies' | 'files') => whole.map((s) => s[key]);
+  both('G13', `whole trail of ${OLD}`, 'git log --format=%B', part('ours'), part('bodies'), 3);
+  both('', `whole trail of ${OLD}`, 'git log --format=%B --name-status', part('ours'), part('files'), 1.5);
+  const found = new Map<number, Awaited<ReturnType<typeof running>>>();
+  for (const [age, dir] of dirs) {
+    const samples: Awaited<ReturnType<typeof running>> = JSON.parse(
+      run(node('git-running', dir, String(Math.max(21, PAIRS)))).stdout,
+    );
+    found.set(age, samples);
+  }
+  const of = (age: number, key: keyof Awaited<ReturnType<typeof running>>[number]) =>
+    found.get(age)!.map((s) => s[key]);
+  const head = of(OLD, 'head');
+  both('G13', `look again at ${OLD}, 10 new commits`, 'spawning git rev-parse HEAD', of(OLD, 'newer'), head, 2);
+  both('G13', `look again at ${OLD}, nothing new`, 'spawning git rev-parse HEAD', of(OLD, 'same'), head, 2);
+  both('G14', `history at ${OLD}, running process`, 'git log -- path', of(OLD, 'history'), of(OLD, 'path'), 0.1);
+  exponent(
+    'history, running process, wall',
+    AGES.map((age) => [age, median(of(age, 'history').map((s) => s.wall))]),
+  );
+  if (!existsSync(CLI)) {
+    skip('G14', 'mmfleet history NAME', 'git log -- path', 'dist/shell/cli.js is not built');
+    return;
+  }
+  const cli = (age: number) => [process.execPath, CLI, '-C', dirs.get(age)!, 'history', 'bot3'];
+  const about = { goal: 'G14', what: `mmfleet history NAME at ${OLD}, CPU`, limit: 0.1 };
+  run(cli(OLD));
+  pair({ ...about, peer: 'git log -- path' }, cli(OLD), log('--format=%H', '--', 'fleet/env/bot3/.env.bot3.iter001'));
+  pair(
+    { goal: 'G14', what: `mmfleet history NAME at ${OLD}, CPU`, peer: 'the same at 10', limit: 1.5 },
+    cli(OLD),
+    cli(10),
+  );
+}
+
+/** Wall as the ratio of medians; CPU as the ratio of sums, because children are only told to the tick. */
+function both(
+  goal: string,
+  what: string,
+  peer: string,
+  ours: Spent[],
+  theirs: Spent[],
+  limit: number,
+  parts = 1,
+): void {
+  const wall = (spent: Spent[]) => median(spent.map((s) => s.wall));
+  const cpu = (spent: Spent[]) => spent.reduce((sum, s) => sum + s.cpu, 0);
+  row({ goal, what: `${what}, wall`, peer, ratio: wall(ours) / parts / wall(theirs), limit });
+  row({ goal, what: `${what}, CPU`, peer, ratio: cpu(ours) / parts / Math.max(cpu(theirs), 0.001), limit });
+}
+
+/** How a cost grows with age: the slope of its logarithm over that of the age; 0 = not at all, 1 = in proportion. */
+function exponent(what: string, points: [number, number][]): void {
+  const logs = points.map(([age, cost]) => [Math.log(age), Math.log(cost)] as const);
+  const mean = (at: 0 | 1) => logs.reduce((sum, point) => sum + point[at], 0) / logs.length;
+  const [x, y] = [mean(0), mean(1)];
+  const slope =
+    logs.reduce((sum, [a, b]) => sum + (a - x) * (b - y), 0) / logs.reduce((sum, [a]) => sum + (a - x) ** 2, 0);
+  row({ goal: 'G12', what: `exponent of ${what}`, peer: 'age 10, 1000, 10000', ratio: slope, limit: 0.15 });
+}
