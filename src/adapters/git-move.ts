@@ -22,8 +22,9 @@ export async function moveHead(repo: Repo, move: { from: string; to: string; why
   writeDurably(pendingFile(repo), JSON.stringify({ from: move.from, to: move.to }));
   const read = await readTreeInto(repo, move.from, move.to);
   if (!read.ok) {
-    rmSync(pendingFile(repo), { force: true });
-    if (read.problem.code !== 'git-failed') return read;
+    // What it wrote before it failed (a full disk, a time-out) must not be taken for somebody's edit.
+    const healed = await healMove(repo);
+    if (!healed.ok || read.problem.code !== 'git-failed') return read;
     return fail(
       await nameDirtyPath(
         repo,

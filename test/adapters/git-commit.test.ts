@@ -182,6 +182,21 @@ test.each([
   expect((await commit(ops.repo, plan('fleet/a', 'new\n'), OPTIONS)).ok).toBe(true);
 });
 
+test('a move that fails half-way, as on a full disk, leaves nothing behind', async () => {
+  await commitAll(ops.repo, [plan('fleet/a', 'old\n')], OPTIONS);
+  ops.write('README', 'mine\n');
+  writeFileSync(join(ops.dir, '.git/info/attributes'), 'fleet/z filter=broken\n');
+  ops.git('config', 'filter.broken.required', 'true');
+  ops.git('config', 'filter.broken.smudge', 'false');
+  const plans = [plan('fleet/a', 'new\n'), plan('fleet/b', 'b\n'), plan('fleet/z', 'z\n')];
+  expect(await commitAll(ops.repo, plans, OPTIONS)).toMatchObject({ ok: false, problem: { code: 'git-failed' } });
+  expect(ops.git('status', '--porcelain')).toBe(' M README');
+  expect(readFileSync(join(ops.dir, 'fleet/a'), 'utf8')).toBe('old\n');
+  ops.git('config', '--remove-section', 'filter.broken');
+  expect(await commitAll(ops.repo, plans, OPTIONS)).toMatchObject({ ok: true });
+  expect(ops.git('status', '--porcelain')).toBe(' M README');
+});
+
 test('the log is read whole, then only what is new; files elsewhere are left out', async () => {
   const first = await readLog(ops.repo, { under: 'fleet/', ourEmail: FLEET.email });
   expect(first.ok && first.value.entries.map((e) => e.files)).toEqual([[{ status: 'A', path: 'fleet/amzn.yaml' }]]);
