@@ -28,7 +28,7 @@ export function rollbackChange(
     kind: 'rollback',
     instance: instance.name,
     at,
-    why: [reason],
+    why: [reason, ...rolled.outOfBounds.map((text) => `Outside the bounds, as asked: ${text}.`)],
     iter,
     to,
     base: env.baseBlob,

@@ -460,7 +460,25 @@ describe('planted violations', () => {
     const back = { to: 1, target: values, reason: 'as it was', at: NOW };
     await w.land(rollbackChange(await w.instance(), await w.trail(), back)!.plan, OPERATOR);
     expect((await w.instance()).env?.values).toMatchObject({ MM_SPREAD_MULTIPLIER: '1.8' });
+    expect(w.git('log', '-1', '--format=%b')).toContain(
+      'as it was\nOutside the bounds, as asked: MM_SPREAD_MULTIPLIER=1.8, bounds 0.8..1.5.\n',
+    );
     expect(await violationsIn(w.ops)).toEqual([]);
+    // Also to one that was reverted meanwhile.
+    w.git('rm', '-q', 'fleet/env/amzn/.env.amzn.iter001');
+    w.byHand('away with it');
+    await w.step({ to: { MM_SPREAD_MULTIPLIER: '1.4' } });
+    await w.land(rollbackChange(await w.instance(), await w.trail(), back)!.plan, OPERATOR);
+    expect(await violationsIn(w.ops)).toEqual([]);
+    // But not to a value that the iter it names never had.
+    const lie = rollbackChange(await w.instance(), await w.trail(), {
+      ...back,
+      target: { ...values, MM_SPREAD_MULTIPLIER: '2.5' },
+    });
+    const planted = w.git('rev-parse', 'HEAD');
+    await w.land(lie!.plan, OPERATOR);
+    expect((await violationsIn(w.ops)).map((each) => each.rule)).toEqual(['bounds']);
+    w.git('reset', '-q', '--hard', planted);
     await w.step({ to: { MM_SPREAD_MULTIPLIER: '2' } });
     expect((await violationsIn(w.ops)).map((each) => each.rule)).toEqual(['bounds']);
   });

@@ -45,8 +45,8 @@ type State = {
   envOf: (blob: string) => EnvFile;
   specs: SpecReader;
   records: Records;
-  /** The first commit of every iter path, in the order of the walk. */
-  first: Map<string, { commit: string; blob: string | null }>;
+  /** The first commit of every iter path, in the order of the walk; `newest`: the last content it had. */
+  first: Map<string, { commit: string; blob: string | null; newest: string | null }>;
   checkedForSecrets: Set<string>;
   report: AuditReport;
 };
@@ -103,6 +103,7 @@ function auditIter(state: State, step: Step, file: AuditFile, ours: boolean, add
   const known = state.first.get(file.path);
   if (file.status === 'D') return;
   if (known !== undefined) {
+    known.newest = file.blob;
     if (known.blob === file.blob) return; // a revert of a revert
     const rule = file.status === 'M' ? ('changed' as const) : ('number' as const);
     const wanted =
@@ -112,7 +113,7 @@ function auditIter(state: State, step: Step, file: AuditFile, ours: boolean, add
     add(instance, file.path, [{ rule, found: rule === 'changed' ? 'another content' : iterName(name.iter), wanted }]);
     return;
   }
-  state.first.set(file.path, { commit: commit.commit, blob: file.blob });
+  state.first.set(file.path, { commit: commit.commit, blob: file.blob, newest: file.blob });
   state.report.iters.push({
     instance,
     iter: name.iter,
@@ -199,15 +200,17 @@ function inputOf(state: State, step: Step, file: AuditFile, basePath: string, ow
     values: valuesAt(file.blob) ?? {},
     base: valuesAt(step.after(basePath)),
     parent: parent === null ? null : { iter, values: parent },
-    target: valuesAt(targetBlob(step, basePath)),
+    target: valuesAt(targetBlob(state, step, basePath)),
     policy: owner?.spec.tuning ?? NO_POLICY,
   };
 }
 
-function targetBlob({ commit, before }: Step, basePath: string): string | undefined {
+/** What a rollback goes back to: also an iter that was reverted since, as it last was. */
+function targetBlob(state: State, { commit, before }: Step, basePath: string): string | null | undefined {
   const to = commit.kind === 'rollback' ? rollbackTarget(commit.subject) : undefined;
   if (to === undefined) return undefined;
-  return before.files.get(to === null ? basePath : iterFileName(basePath, to));
+  const path = to === null ? basePath : iterFileName(basePath, to);
+  return before.files.get(path) ?? state.first.get(path)?.newest;
 }
 
 const NO_POLICY: Pick<TuningPolicy, 'keys' | 'bounds' | 'themes'> = { keys: {}, bounds: {}, themes: [] };

@@ -41,11 +41,12 @@ export function differences(from: EnvValues, to: EnvValues): (Omit<Change, 'to'>
 
 /**
  * What holds of every iter, whoever made it: it moves no value out of its bounds. A value that was there before, or that a
- * rollback goes back to, was judged by the bounds of its own time.
+ * rollback goes back to, was judged by the bounds of its own time: a person who asks for it by name may have it. A key
+ * that the target lacks takes the base's value.
  */
 export function boundsFindings({ values, base, parent, target, policy }: IterInput): Finding[] {
   return differences(parent?.values ?? base ?? {}, values).flatMap(({ key, to }) =>
-    to === null || target?.[key] === to ? [] : outOfBounds(key, to, policy),
+    to === null || (target !== null && (target[key] ?? base?.[key]) === to) ? [] : outOfBounds(key, to, policy),
   );
 }
 
