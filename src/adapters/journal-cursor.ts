@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { pieceName } from '../core/journal/names.ts';
 import { LineScanner, type LineSink } from '../core/journal/scan.ts';
 import type { BadLine, JournalEvent } from '../core/journal/types.ts';
 import { type ReadPlace, scanDescriptor } from './journal-blocks.ts';
@@ -46,7 +47,7 @@ export class JournalFolders {
   #tick = 0;
   readonly #folders = new Map<
     string,
-    { tick: number; changedMs: number; settled: boolean; version: number; names: string[] | null }
+    { tick: number; changedMs: number; settled: boolean; version: number; names: ByMarket | null }
   >();
 
   /** A new pass begins: folders are looked at again. */
@@ -54,8 +55,8 @@ export class JournalFolders {
     this.#tick += 1;
   }
 
-  /** File names, null when the folder cannot be read; `version` changes when the names may have. */
-  look(folder: string): { version: number; names: string[] | null } {
+  /** File names by market, null when the folder cannot be read; `version` changes when the names may have. */
+  look(folder: string): { version: number; names: ByMarket | null } {
     const before = this.#folders.get(folder);
     if (before !== undefined && before.tick === this.#tick) return before;
     const stat = statOrNull(folder);
@@ -100,7 +101,7 @@ export class JournalCursor {
     if (names === null) return { known: false, reason: 'journal folder cannot be read' };
     const found: Found = { bytes: 0, badLines: 0, firstBadLines: [], gaps: [], most, more: false };
     if (version !== this.#version) {
-      const runs = groupRuns(folder, names, this.#pattern, this.#market);
+      const runs = groupRuns(folder, names.get(this.#market) ?? [], this.#pattern, this.#market);
       const newest = runs.at(-1);
       if (newest === undefined) return { known: false, reason: 'no journal' };
       this.#follow(runs, newest, found, sink);
@@ -227,9 +228,20 @@ function statOrNull(path: string) {
   }
 }
 
-function namesIn(folder: string): string[] | null {
+/** Names of journal pieces by the market they say; sorted out once for all the cursors of a folder. */
+type ByMarket = ReadonlyMap<string, string[]>;
+
+function namesIn(folder: string): ByMarket | null {
+  const byMarket = new Map<string, string[]>();
   try {
-    return readdirSync(folder);
+    for (const name of readdirSync(folder)) {
+      const market = pieceName(name)?.market;
+      if (market === undefined) continue;
+      const known = byMarket.get(market);
+      if (known === undefined) byMarket.set(market, [name]);
+      else known.push(name);
+    }
+    return byMarket;
   } catch {
     return null;
   }

@@ -292,12 +292,31 @@ function addedWithoutStory(fold: Fold, entry: TrailEntry, iter: number, status: 
   fold.memory.forgotten = fold.memory.forgotten.filter((step) => step.step !== id);
 }
 
-function filesOf(fold: Fold, entry: TrailEntry): { iter: number; status: TrailEntry['files'][number]['status'] }[] {
-  const head = `${fold.context.baseEnv}.iter`;
-  return entry.files.flatMap(({ path, status }) => {
-    const number = path.startsWith(head) ? path.slice(head.length) : '';
-    return /^\d{3,9}$/.test(number) ? [{ iter: Number(number), status }] : [];
-  });
+type IterFile = { iter: number; status: TrailEntry['files'][number]['status'] };
+
+function filesOf(fold: Fold, entry: TrailEntry): readonly IterFile[] {
+  let byBase = iterFiles.get(entry);
+  if (byBase === undefined) {
+    byBase = iterFilesOf(entry);
+    iterFiles.set(entry, byBase);
+  }
+  return byBase.get(fold.context.baseEnv) ?? [];
+}
+
+/** Sorted out once for all instances: the commit that brought a whole fleet concerns each of them. */
+const iterFiles = new WeakMap<TrailEntry, Map<string, IterFile[]>>();
+
+function iterFilesOf(entry: TrailEntry): Map<string, IterFile[]> {
+  const byBase = new Map<string, IterFile[]>();
+  for (const { path, status } of entry.files) {
+    const found = path.includes('.iter') ? /^(.+)\.iter(\d{3,9})$/s.exec(path) : null;
+    if (found === null) continue;
+    const file = { iter: Number(found[2]), status };
+    const known = byBase.get(found[1]!);
+    if (known === undefined) byBase.set(found[1]!, [file]);
+    else known.push(file);
+  }
+  return byBase;
 }
 
 function forget(fold: Fold, step: string, at: number): void {
