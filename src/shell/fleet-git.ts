@@ -1,6 +1,7 @@
 /** What a pass needs of git, bound to one clone. */
 import { headOf, isAncestor, type Refs, type Repo, readRefs } from '../adapters/git.ts';
 import { type Glance, glance } from '../adapters/git-glance.ts';
+import { maintain, needsMaintenance } from '../adapters/git-maintain.ts';
 import { type ProposalPort, proposalPort } from '../adapters/git-proposals.ts';
 import { type PublishOptions, publish } from '../adapters/git-publish.ts';
 import { type DirtyPath, dirtyPaths, readTree } from '../adapters/git-read.ts';
@@ -24,6 +25,8 @@ export type FleetGit = {
   sync(options: SyncOptions): Promise<Result<Synced>>;
   /** Subjects of the commits that landed. */
   publish(options: PublishOptions): Promise<Result<string[]>>;
+  /** Joins what many commits have left, where enough has gathered; what went wrong, for a log. Absent: never. */
+  maintain?(signal: AbortSignal): Promise<string | null>;
   /** Branches that wait for a person; absent: proposals are only shown. */
   proposals?: ProposalPort;
 };
@@ -55,6 +58,7 @@ export function fleetGit(repo: Repo): FleetGit {
       refs === undefined ? remoteHead(repo, remote, branch) : seenRemote(refs, remote, branch),
     sync: (options) => syncRemote(repo, options),
     publish: (options) => publish(repo, options),
+    maintain: async (signal) => (needsMaintenance(repo) ? maintain(repo, signal) : null),
     proposals: proposalPort(repo),
   };
 }

@@ -41,6 +41,7 @@ const SAVE_EVERY_MS = 60_000;
  */
 export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | null> {
   const wakes = wakesOf(ops);
+  const upkeep = upkeepOf(ops, deps.signal);
   let failures = 0;
   let reminders: ReadonlyMap<string, Reminder> = new Map();
   /** The last look, when it left nothing to do. */
@@ -73,6 +74,7 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | nu
       savedAtMs = atMs;
     }
     reminders = logPass(log, report, reminders);
+    if (report.applied.commits.length > 0) upkeep.begin(log);
     await deps.onPass?.(report);
     // At the start a repository or fleet that cannot be used is a mistake to be told; later it is a fault to be outlived.
     const unusable =
@@ -91,7 +93,23 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | nu
   }
   ops.journals.save();
   wakes.close();
+  await upkeep.end();
   return null;
+}
+
+/** Maintenance of the clone beside the passes: one at a time, no pass waits for it, and it ends with the daemon. */
+function upkeepOf(ops: Ops, signal: AbortSignal) {
+  let running: Promise<void> | null = null;
+  return {
+    begin(log: pino.Logger): void {
+      if (ops.git.maintain === undefined || running !== null) return;
+      running = ops.git.maintain(signal).then((trouble) => {
+        if (trouble !== null) log.debug({ trouble }, 'maintenance of the clone failed; it is tried again later');
+        running = null;
+      });
+    },
+    end: async (): Promise<void> => running ?? undefined,
+  };
 }
 
 /** What ends a wait early: file events of the specs and the journals, and an end. */

@@ -16,8 +16,13 @@ export async function runReconcile(names: string[], options: WatchOptions): Prom
   const opened = await openOps(options.C, { host: options.host });
   if (!opened.ok) return failOrChat(null, options, opened.problem);
   if (options.watch === true) return (await import('../watch.ts')).runWatch(opened.value, names, options);
-  return once(opened.value, names, options);
+  const exit = await once(opened.value, names, options);
+  // What was asked for is done and said; a clone that only ever sees one-shot runs is kept in order by them.
+  await opened.value.git.maintain?.(AbortSignal.timeout(UPKEEP_MS));
+  return exit;
 }
+
+const UPKEEP_MS = 20_000;
 
 async function once(ops: Ops, names: string[], options: WatchOptions): Promise<number> {
   const { io } = options;
