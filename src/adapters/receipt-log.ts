@@ -1,4 +1,4 @@
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Receipt } from '../core/flat/types.ts';
 import { safeName } from './launch.ts';
@@ -15,6 +15,9 @@ export async function appendReceipt(stateDir: string, receipt: Receipt): Promise
     const torn = size > 0 && (await file.read(last, 0, 1, size - 1)).bytesRead === 1 && last[0] !== 0x0a;
     await file.appendFile(`${torn ? '\n' : ''}${JSON.stringify(receipt)}\n`);
     await file.sync();
+    // Passes see by the folder's time that there is something to read.
+    const now = new Date();
+    await utimes(folder, now, now);
   } finally {
     await file.close();
   }

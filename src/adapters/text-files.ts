@@ -32,6 +32,18 @@ export class TextFiles {
   }
 }
 
+/** What stat tells of some folders: another text when a file in one of them came, went or was replaced. null: too fresh to tell. */
+export function foldersVersion(paths: readonly string[]): string | null {
+  try {
+    const stats = paths.map((path) => statSync(path, { throwIfNoEntry: false }));
+    const newest = Math.max(0, ...stats.map((s) => (s === undefined ? 0 : Math.max(s.mtimeMs, s.ctimeMs))));
+    if (Date.now() - newest <= SETTLED_MS) return null;
+    return stats.map((s) => (s === undefined ? '-' : `${s.dev} ${s.ino} ${s.mtimeMs} ${s.ctimeMs}`)).join(',');
+  } catch {
+    return null;
+  }
+}
+
 function isSame(a: Stats, b: Stats): boolean {
   return a.ino === b.ino && a.dev === b.dev && a.size === b.size && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs;
 }

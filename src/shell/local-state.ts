@@ -1,11 +1,11 @@
 /** What mmfleet keeps in the clone and outside git's tree: its lock, stop intents, holds not yet committed, new receipts, back-off counts. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clearIntent, readIntent, type StopIntent, writeIntent } from '../adapters/intents.ts';
 import { clearLocalHold, readLocalHold, writeLocalHold } from '../adapters/local-holds.ts';
 import { acquireLock, type Lock, type LockOptions } from '../adapters/lock.ts';
 import { appendReceipt } from '../adapters/receipt-log.ts';
-import { TextFiles } from '../adapters/text-files.ts';
+import { foldersVersion, TextFiles } from '../adapters/text-files.ts';
 import { NO_RESTARTS, type RestartState } from '../core/flat/backoff.ts';
 import type { Receipt } from '../core/flat/types.ts';
 import type { Known, Result } from '../core/problem.ts';
@@ -31,6 +31,8 @@ export type LocalState = {
   restarts(name: string): Promise<RestartState>;
   /** Keeps the back-off count; losing it only starts the count anew. */
   writeRestarts(name: string, state: RestartState): Promise<void>;
+  /** Another text whenever an intent, a hold, a receipt or a count was written by any mmfleet; null or absent: it cannot be told. */
+  version?(): string | null;
 };
 
 /** `gitDir`: the clone's `.git`; `stateDir`: `.mmfleet`. Both absolute. */
@@ -59,7 +61,17 @@ export function localState({ gitDir, stateDir }: { gitDir: string; stateDir: str
     },
     async writeRestarts(name, state) {
       await mkdir(join(stateDir, 'backoff'), { recursive: true });
-      await writeFile(restartsPath(name), JSON.stringify(state));
+      // By a rename: the folder's time tells that something changed, and nobody reads half a count.
+      const beside = `${restartsPath(name)}.${process.pid}.tmp`;
+      await writeFile(beside, JSON.stringify(state));
+      await rename(beside, restartsPath(name));
+    },
+    version: () => {
+      const folders = [
+        ...['stops', 'holds'].map((folder) => join(gitDir, 'mmfleet', folder)),
+        ...['receipts', 'backoff'].map((folder) => join(stateDir, folder)),
+      ];
+      return foldersVersion(folders);
     },
   };
 }

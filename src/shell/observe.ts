@@ -1,5 +1,6 @@
 /** Observed state: processes, journals, stop intents, receipts. Every read may be unknown; none passes for zero. */
 import { isAbsolute, join, relative, resolve } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { StopIntent } from '../adapters/intents.ts';
 import type { RestartState } from '../core/flat/backoff.ts';
 import type { Receipt } from '../core/flat/types.ts';
@@ -39,8 +40,10 @@ export type Observed = {
 /** Status commands of the operator's own runtimes that run at once. */
 const STATUS_COMMANDS = 32;
 
-/** One look at everything outside git. */
-export async function observe(ops: Ops, desired: Desired): Promise<Observed> {
+const INSTANCES_A_TURN = 64;
+
+/** One look at everything outside git. `before`: an earlier look at the same revision, since when nothing was written to local state. */
+export async function observe(ops: Ops, desired: Desired, before: Observed | null = null): Promise<Observed> {
   const atMs = ops.clock.nowMs();
   const all: Known<ProcessCopy[]> =
     desired.fleet === null ? known([], atMs) : await ops.processes(desired.fleet.name).list();
@@ -53,9 +56,13 @@ export async function observe(ops: Ops, desired: Desired): Promise<Observed> {
   const answerOf = new Map(asked.map((each, i) => [each, answers[i]!]));
   const byName = new Map<string, ObservedInstance>();
   const secrets = secretNamesOf(ops);
-  for (const instance of desired.instances) {
+  for (const [n, instance] of desired.instances.entries()) {
+    // Reading a thousand journals takes a while: signals, timers and the other work of the process come in between.
+    if (n % INSTANCES_A_TURN === INSTANCES_A_TURN - 1) await nextTurn();
     const copies = answerOf.get(instance) ?? ours(instance.name);
-    byName.set(instance.name, await observeWith(ops, desired, instance, copies, secrets));
+    const local = before?.byName.get(instance.name) ?? (await localOf(ops, desired, instance.name));
+    await ops.journals.catchUp(instance);
+    byName.set(instance.name, observeWith(ops, instance, copies, local, secrets));
   }
   const orphans = all.known ? all.value.filter((c) => !byName.has(c.instance)) : [];
   return { atMs, byName, orphans };
@@ -91,28 +98,42 @@ export async function observeOne(
   instance: DesiredInstance,
   all: Known<ProcessCopy[]>,
 ): Promise<ObservedInstance> {
-  return observeWith(ops, desired, instance, all, ops.secrets.names);
+  await ops.journals.catchUp(instance);
+  return observeWith(ops, instance, all, await localOf(ops, desired, instance.name), ops.secrets.names);
 }
 
-async function observeWith(
+function observeWith(
   ops: Ops,
-  desired: Desired,
   instance: DesiredInstance,
   all: Known<ProcessCopy[]>,
+  local: Local,
   secretNames: Ops['secrets']['names'],
-): Promise<ObservedInstance> {
+): ObservedInstance {
   const { name, spec } = instance;
-  await ops.journals.catchUp(instance);
   const journal: JournalView = spec === null ? { state: 'none' } : ops.journals.look(instance);
+  const { intent, localHold, receipts, uncommitted, restarts } = local;
   return {
     copies: all.known ? { ...all, value: all.value.filter((c) => c.instance === name) } : all,
-    intent: await ops.local.intent(name),
-    localHold: await ops.local.hold(name),
+    intent,
+    localHold,
     journal,
     ownRun: isOwnRun(ops, name, journal),
+    receipts,
+    uncommitted,
+    restarts,
+    secretNames: spec === null ? { ok: true, names: [] } : secretNames(spec.secrets),
+  };
+}
+
+/** What mmfleet itself wrote down about an instance. */
+type Local = Pick<ObservedInstance, 'intent' | 'localHold' | 'receipts' | 'uncommitted' | 'restarts'>;
+
+async function localOf(ops: Ops, desired: Desired, name: string): Promise<Local> {
+  return {
+    intent: await ops.local.intent(name),
+    localHold: await ops.local.hold(name),
     ...receiptsOf(ops, name, desired.files.get(receiptsPath(name))?.text ?? '', await ops.local.receipts(name)),
     restarts: await ops.local.restarts(name),
-    secretNames: spec === null ? { ok: true, names: [] } : secretNames(spec.secrets),
   };
 }
 
@@ -136,10 +157,16 @@ const parsed = new WeakMap<Ops['local'], Map<string, { tracked: string; local: s
 
 function isOwnRun(ops: Ops, name: string, journal: JournalView): boolean {
   const file = journal.state === 'ok' ? journal.run.envFile : null;
-  if (file === null) return false;
+  if (journal.state !== 'ok' || file === null) return false;
+  const known = owners.get(journal.run);
+  if (known?.name === name && known.file === file) return known.own;
   const path = isAbsolute(file) ? file : resolve(ops.repo.root, file);
-  return !relative(join(ops.stateDir, 'run', name), path).startsWith('..');
+  const own = !relative(join(ops.stateDir, 'run', name), path).startsWith('..');
+  owners.set(journal.run, { name, file, own });
+  return own;
 }
+
+const owners = new WeakMap<object, { name: string; file: string; own: boolean }>();
 
 /**
  * Why somebody else seems to quote this market now: its journal grows although nothing of ours runs. null = no sign of it.

@@ -52,6 +52,8 @@ export type Look = {
   /** The branch checked out. */
   branch: string;
   oldBases: ReadonlyMap<string, string>;
+  /** What local state was when it was looked at; null: it was being written. */
+  localVersion: string | null;
 };
 
 /** Reads git (fetch + fast-forward), the tree at HEAD, the world, and plans. Problems end the pass before any effect. */
@@ -96,10 +98,10 @@ export async function lookAgain(ops: Ops, last: Look, options: PassOptions): Pro
   if (last.remote === 'away' || last.refused !== null || last.notes.length > 0 || !last.git.published) return null;
   const now = ops.git.glance?.() ?? null;
   if (now === null || now.head !== last.desired.revision || now.branch !== last.branch) return null;
-  const again = await planned(ops, last, options);
+  const again = await planned(ops, last, last, options);
   const quiet = again.situations.every((s, i) => {
     const plan = again.planned[i]!;
-    if (plan.effect !== null || s.observed.uncommitted.length > 0) return false;
+    if (plan.effect !== null || s.observed.uncommitted.length > 0 || s.observed.localHold !== null) return false;
     // A proposal is brought up to date with what is planned; that takes git.
     return s.view.spec?.autonomy !== 'propose' || plan.item.message === last.planned[i]?.item.message;
   });
@@ -133,7 +135,7 @@ async function lookAt(
   const proposals = await knownProposals(ops, fleet.git.author.email, at.refs);
   const bases = await oldBases(ops, desired, trail.value);
   const known = { desired, fleet, trail: trail.value, git, ...found, proposals, oldBases: bases };
-  const look = await planned(ops, known, options);
+  const look = await planned(ops, known, null, options);
   // What was read of the journals need not be read again; the files as edited may declare what HEAD does not.
   if (options.worktree !== true) ops.journals.save();
   return ok(look);
@@ -142,11 +144,14 @@ async function lookAt(
 /** The world as it is now, and the plan for it. */
 async function planned(
   ops: Ops,
-  known: Omit<Look, 'observed' | 'situations' | 'planned'>,
+  known: Omit<Look, 'observed' | 'situations' | 'planned' | 'localVersion'>,
+  before: Look | null,
   options: PassOptions,
 ): Promise<Look> {
   const { desired, fleet, trail, git, proposals, oldBases } = known;
-  const observed = await observe(ops, desired);
+  const localVersion = ops.local.version?.() ?? null;
+  const same = before !== null && localVersion !== null && localVersion === before.localVersion;
+  const observed = await observe(ops, desired, same ? before.observed : null);
   const context: Context = {
     desired,
     observed,
@@ -161,7 +166,13 @@ async function planned(
     foldedFrom: ({ name }) => foldedFrom(ops, observed, name),
   };
   const { situations, planned: plans } = planAll(context, fleet, options);
-  return { ...known, observed, situations, planned: plans.map((p, i) => withProposal(p, situations[i]!, proposals)) };
+  return {
+    ...known,
+    localVersion,
+    observed,
+    situations,
+    planned: plans.map((p, i) => withProposal(p, situations[i]!, proposals)),
+  };
 }
 
 /** The bytes a run was folded from: the piece, how far it was read, and when it was last written. */

@@ -69,11 +69,10 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | nu
       wakes.edited() || settled === null || due ? null : await quietPass(ops, settled, options);
     const report: PassReport = again ?? (await pass(ops, options));
     if (again === null) wholeAtMs = atMs;
-    if (again === null || atMs - savedAtMs >= SAVE_EVERY_MS) {
-      ops.journals.save();
-      savedAtMs = atMs;
-    }
-    reminders = logPass(log, report, reminders);
+    // A whole look has just saved what it read.
+    if (again !== null && atMs - savedAtMs >= SAVE_EVERY_MS) ops.journals.save();
+    if (again === null || atMs - savedAtMs >= SAVE_EVERY_MS) savedAtMs = atMs;
+    reminders = logPass(log, report, reminders, { ms: ops.clock.nowMs() - atMs, whole: again === null });
     if (report.applied.commits.length > 0) upkeep.begin(log);
     await deps.onPass?.(report);
     // At the start a repository or fleet that cannot be used is a mistake to be told; later it is a fault to be outlived.
@@ -205,6 +204,8 @@ function logPass(
   log: pino.Logger,
   report: PassReport,
   reminders: ReadonlyMap<string, Reminder>,
+  /** How long it took, and whether git was asked as well. */
+  how: { ms: number; whole: boolean },
 ): ReadonlyMap<string, Reminder> {
   for (const problem of report.problems)
     log.error({ code: problem.code, hint: problem.hint, instance: problem.instance }, problem.message);
@@ -226,7 +227,10 @@ function logPass(
   for (const { item } of held.filter((p) => told.say.some((s) => s.name === p.item.name)))
     log.warn({ instance: item.name, reason: item.reason, detail: item.message }, 'held');
   for (const instance of told.over) log.info({ instance }, 'no longer held');
-  log.info({ revision: report.look.desired.revision?.slice(0, 12), ...planSummary(report.look.planned) }, 'pass');
+  log.info(
+    { revision: report.look.desired.revision?.slice(0, 12), ...planSummary(report.look.planned), ...how },
+    'pass',
+  );
   return told.reminders;
 }
 

@@ -3,11 +3,19 @@ import { appendFileSync, copyFileSync, mkdirSync, renameSync, rmSync, utimesSync
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { liveProcess } from '../../src/adapters/process-table.ts';
+import { appendReceipt } from '../../src/adapters/receipt-log.ts';
+import type { Receipt } from '../../src/core/flat/types.ts';
 import { type Ops, openOps } from '../../src/shell/ops.ts';
 import { type Look, look, lookAgain, type PassOptions } from '../../src/shell/pass.ts';
 import { type LiveFleet, liveFleet } from '../support/live-fleet.ts';
 import { until } from '../support/puppet.ts';
 
+const RECEIPT: Receipt = {
+  ...{ v: 1, instance: 'm0002', market: 'M0002-USD', cause: 'digest-drift', runId: 'one', pid: 1, startTicks: '1' },
+  ...{ iterFrom: null, iterTo: null, signalAt: '2026-11-01T00:00:00Z', exitedAt: '2026-11-01T00:00:01Z' },
+  ...{ killed: false, reads: [], orders: [], costUsd: '0', botSays: null, disagreement: null },
+  ...{ verdict: 'FLAT', sizeBase: null, rule: 'flat', provedAt: '2026-11-01T00:00:02Z' },
+};
 const OPTIONS: PassOptions & { fetch: boolean } = { only: null, tune: true, push: true, fetch: true };
 
 let fleet: LiveFleet;
@@ -108,7 +116,8 @@ test('what is kept in .mmfleet and .git/mmfleet is read as it is now', async () 
   const [copy] = copies.known ? copies.value : [];
   const put = (path: string, text: string) => {
     mkdirSync(dirname(join(fleet.root, path)), { recursive: true });
-    writeFileSync(join(fleet.root, path), text);
+    writeFileSync(join(fleet.root, `${path}.tmp`), text);
+    renameSync(join(fleet.root, `${path}.tmp`), join(fleet.root, path));
   };
   const intent = {
     pid: copy!.pid,
@@ -131,6 +140,23 @@ test('what is kept in .mmfleet and .git/mmfleet is read as it is now', async () 
   put('.mmfleet/backoff/m0001.json', '{"restarts":4,"lastStartMs":1,"exitedMs":2}');
   await looked();
   expect(last.observed.byName.get('m0001')!.restarts.restarts).toBe(4);
+  const { version } = ops.local;
+  await until(() => version?.() != null, 'nothing was written for a while');
+  await looked();
+  await ops.local.writeRestarts('m0001', { restarts: 5, lastStartMs: 1, exitedMs: 2 });
+  await looked();
+  expect(last.observed.byName.get('m0001')!.restarts.restarts).toBe(5);
+  await until(() => version?.() != null, 'nothing was written for a while');
+  await looked();
+  const before = version?.();
+  await appendReceipt(join(fleet.root, '.mmfleet'), { ...RECEIPT, instance: 'm0002' });
+  expect(version?.()).not.toBe(before);
+  expect(await looked()).toBe('whole');
+  await until(() => version?.() != null, 'nothing was written for a while');
+  await looked();
+  await appendReceipt(join(fleet.root, '.mmfleet'), { ...RECEIPT, instance: 'm0002', runId: 'another' });
+  await looked();
+  expect(last.observed.byName.get('m0002')!.uncommitted).toHaveLength(2);
 });
 
 test('a secret source that loses its key, or its privacy, shows at once', async () => {
