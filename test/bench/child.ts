@@ -13,10 +13,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { JournalCursor, JournalFolders } from '../../src/adapters/journal-cursor.ts';
 import { journalLines, type Layout, writeJournal } from '../support/journal-generator.ts';
+import { liveFleet } from '../support/live-fleet.ts';
 import { pushToConverged } from './converge.ts';
 import { commitPairs, running, wholeTrail } from './git-programs.ts';
 import { writeRepository } from './git-repository.ts';
 import { observeProcesses } from './process-child.ts';
+import { scaleRow } from './scale-child.ts';
+import { wholeTicks } from './tick-child.ts';
 
 const [name, ...args] = process.argv.slice(2) as [string, ...string[]];
 switch (name) {
@@ -38,6 +41,18 @@ switch (name) {
     break;
   case 'tick':
     process.stdout.write(JSON.stringify(tick(args[0]!, Number(args[1]))));
+    break;
+  case 'whole-tick': {
+    const fleet = await liveFleet(Number(args[0]));
+    try {
+      process.stdout.write(JSON.stringify(await wholeTicks(fleet, Number(args[1]))));
+    } finally {
+      await fleet.end();
+    }
+    break;
+  }
+  case 'scale':
+    process.stdout.write(JSON.stringify(await scaleRow(Number(args[0]), Number(args[1]), args[2]!)));
     break;
   case 'processes':
     process.stdout.write(JSON.stringify(await observeProcesses(Number(args[0]), Number(args[1]))));

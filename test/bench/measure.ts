@@ -3,6 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Cost, median, run } from './command.ts';
+
+export { type Cost, median, run };
 
 export const PAIRS = Math.max(7, Number(process.env['BENCH_PAIRS'] ?? 7));
 export const CLI = join(process.cwd(), 'dist/shell/cli.js');
@@ -10,8 +13,6 @@ export const CLI = join(process.cwd(), 'dist/shell/cli.js');
 export const folder = mkdtempSync(join(process.env['BENCH_DIR'] ?? tmpdir(), 'mmfleet-bench-'));
 const CHILD = join(import.meta.dirname, 'child.mjs');
 
-/** Seconds, of the process and its children. */
-export type Cost = { cpu: number; wall: number };
 export type Row = {
   goal: string;
   what: string;
@@ -35,17 +36,6 @@ export function node(...args: string[]): string[] {
 
 export function nothing(): string[] {
   return [process.execPath, '-e', '0'];
-}
-
-/** Runs a command to its end; CPU (user and system, children included) and wall time in seconds by the shell's own clock. */
-export function run(command: string[], env: Record<string, string> = {}): Cost & { stdout: string } {
-  const script = 'TIMEFORMAT="@@ %R %U %S"; time "$@"';
-  const args = ['-c', script, 'bash', ...command];
-  const done = spawnSync('bash', args, { encoding: 'utf8', maxBuffer: 1 << 30, env: { ...process.env, ...env } });
-  const times = /@@ (\S+) (\S+) (\S+)\s*$/.exec(done.stderr);
-  if (done.status !== 0 || times === null) throw new Error(`${command.join(' ')}: ${done.stderr}`);
-  const [wall, user, system] = times.slice(1).map(Number) as [number, number, number];
-  return { wall, cpu: user + system, stdout: done.stdout };
 }
 
 /** Peak memory of a command line of mmfleet in MiB: the real one, with a word more at its exit. */
@@ -80,10 +70,6 @@ export function pair(
 
 export function medianOf(sample: () => number): number {
   return median(Array.from({ length: PAIRS }, sample));
-}
-
-export function median(values: number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
 }
 
 export function installed(program: string): boolean {

@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { systemClock } from '../../src/adapters/clock.ts';
 import { createProcessRuntime } from '../../src/adapters/process.ts';
 import type { ProcessCopy } from '../../src/core/ports.ts';
-import { cpuOf } from './measure-child.ts';
+import { cpuOf } from './command.ts';
 
 const AT_ONCE = 100;
 

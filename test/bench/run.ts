@@ -7,6 +7,7 @@ import { gitOfAnyAge } from './git.ts';
 import { foreignLayouts, LARGE_MB, MEDIUM_MB, tailFirst, wholeFile } from './journals.ts';
 import { folder, PAIRS, rows } from './measure.ts';
 import { processes } from './processes.ts';
+import { scale } from './scale.ts';
 import { specs } from './specs.ts';
 import { ticks } from './ticks.ts';
 
@@ -18,6 +19,7 @@ const GROUPS: Record<string, () => void> = {
   layouts: foreignLayouts,
   ticks,
   processes,
+  scale,
   cold: coldStart,
   specs,
   fleet: converging,

@@ -1,6 +1,7 @@
 /** What a tick of the daemon costs. */
 import { join } from 'node:path';
 import { folder, median, node, PAIRS, row, run } from './measure.ts';
+import type { Blocks, TickSample } from './tick-child.ts';
 
 export function ticks(): void {
   const { stdout } = run(node('tick', join(folder, 'tick'), String(Math.max(PAIRS, 15))));
@@ -25,4 +26,20 @@ export function ticks(): void {
     ratio: all,
     limit: 1 / 80,
   });
+  wholeTick();
+}
+
+/** The same for everything that a pass between two looks at git does: processes, journals, local state, the plan. */
+function wholeTick(): void {
+  const { stdout } = run(node('whole-tick', '1000', String(Math.max(PAIRS, 15))));
+  const { samples, blocks } = JSON.parse(stdout) as { samples: TickSample[]; blocks: Blocks };
+  const middle = (of: (sample: TickSample) => number) => median(samples.map(of));
+  const whole = 'the whole pass of 1000';
+  const idle = middle((s) => s.quiet / s.exists);
+  row({ goal: 'G8', what: `${whole}, nothing new, CPU`, peer: '1000 x existsSync', ratio: idle, limit: 3 });
+  const busy = middle((s) => s.busy / s.quiet);
+  row({ goal: 'G9', what: `${whole}, 10 lines in 10, CPU`, peer: 'the same, nothing new', ratio: busy, limit: 2.5 });
+  const block = { goal: 'G16', peer: '-', limit: 50, unit: 'ms' };
+  row({ ...block, what: `${whole}: blocks the loop, median`, ratio: blocks.median });
+  row({ ...block, what: `${whole}: blocks the loop, worst`, ratio: blocks.max });
 }

@@ -1,5 +1,6 @@
 /** A running fleet of any size for measuring: real git with a bare remote, real specs, journals and (sleeping) processes. */
-import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
@@ -59,10 +60,10 @@ export async function liveFleet(count: number, options: { lines?: number; interv
     journal,
     git,
     /** Appends ten lines to the journals of these instances, as their bots would. */
-    trade: (some_: readonly string[]) => {
-      for (const name of some_) appendFileSync(journal(name), inMarket(name, some(10)));
+    trade: (traders: readonly string[]) => {
+      for (const name of traders) appendFileSync(journal(name), inMarket(name, some(10)));
     },
-    end: () => {
+    end: async () => {
       for (const pid of pids) {
         try {
           process.kill(-pid, 'SIGKILL');
@@ -70,7 +71,7 @@ export async function liveFleet(count: number, options: { lines?: number; interv
           // Ended before.
         }
       }
-      rmSync(dir, { recursive: true, force: true });
+      await rm(dir, { recursive: true, force: true });
     },
   };
 }

@@ -1,0 +1,223 @@
+/**
+ * The daemon over a long stretch of journal time: `npm run soak` (SOAK_MINUTES=20, SOAK_INSTANCES=300). The real
+ * `reconcile --watch` runs hundreds of bots (small shell processes) against real git; a market a minute of journal time a
+ * second fast makes some of them lose, so that they are tuned, committed, pushed and restarted. Prints a table a minute and
+ * whether memory and latency stayed flat.
+ */
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
+import { execa } from 'execa';
+import { median } from './command.ts';
+import { SPEED, soakFleet } from './soak-fleet.ts';
+
+const MINUTES = Number(process.env['SOAK_MINUTES'] ?? 20);
+const INSTANCES = Number(process.env['SOAK_INSTANCES'] ?? 300);
+const SAMPLE_MS = 5_000;
+/** The first part is left out of the slopes: caches fill, code is compiled. */
+const WARM_UP = 0.25;
+const MOST_GROWTH_PER_HOUR = 0.1;
+const MOST_SLOWER = 1.25;
+
+type Sample = {
+  minute: number;
+  rssMib: number;
+  heapMib: number;
+  descriptors: number;
+};
+type Pass = { minute: number; ms: number; whole: boolean };
+
+/** Says how much memory is in use once everything that can go has gone. */
+const HOOK = `setInterval(()=>{global.gc();require('node:fs').writeFileSync(process.env.SOAK_HEAP,String(process.memoryUsage().heapUsed))},10000).unref()`;
+
+const fleet = await soakFleet(INSTANCES);
+const heapFile = join(fleet.dir, 'heap');
+const hookFile = join(fleet.dir, 'hook.cjs');
+writeFileSync(heapFile, '0');
+writeFileSync(hookFile, HOOK);
+const cli = join(process.cwd(), 'dist/shell/cli.js');
+const daemon = execa(
+  process.execPath,
+  ['--expose-gc', '--require', hookFile, cli, '-C', fleet.root, 'reconcile', '--watch'],
+  { reject: false, stdin: 'ignore', stdout: 'ignore', buffer: false, env: { SOAK_HEAP: heapFile } },
+);
+const passes: Pass[] = [];
+const said = new Map<string, number>();
+const kinds = new Map<string, number>();
+let startedMs = Number.POSITIVE_INFINITY;
+let commits = 0;
+const minuteNow = () => (performance.now() - startedMs) / 60_000;
+const ended = listen();
+
+async function listen(): Promise<void> {
+  for await (const text of createInterface({ input: daemon.stderr! })) {
+    const line = parsed(text);
+    count(said, line.msg);
+    if (line.msg === 'committed') commits += 1;
+    if (line.commit !== undefined) count(kinds, line.commit.split('(')[0] ?? '');
+    if (line.level === 'error') process.stdout.write(`${text}\n`);
+    if (line.msg === 'pass' && line.ms !== undefined && performance.now() > startedMs)
+      passes.push({ minute: minuteNow(), ms: line.ms, whole: line.whole === true });
+  }
+}
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+try {
+  process.stdout.write(`${INSTANCES} bots, ${MINUTES} minutes at ${SPEED} times the speed, in ${fleet.dir}\n`);
+  await allRun();
+  startedMs = performance.now();
+  const samples = await watch();
+  process.stdout.write(`\n${verdicts(samples).join('\n')}\n`);
+  process.stdout.write(`logged: ${[...said].map(([msg, n]) => `${n} ${msg}`).join(', ')}\n`);
+} finally {
+  daemon.kill('SIGTERM');
+  const late = setTimeout(30_000).then(() => daemon.kill('SIGKILL'));
+  await Promise.race([daemon, late]);
+  await ended;
+  await fleet.end();
+  process.exit();
+}
+
+/** Until every bot has written its first line; the market stands still meanwhile. */
+async function allRun(): Promise<void> {
+  const untilMs = performance.now() + 10 * 60_000;
+  while (fleet.running() < INSTANCES) {
+    if (performance.now() > untilMs || daemon.exitCode != null || stop.signal.aborted)
+      throw new Error(`${fleet.running()} of ${INSTANCES} run`);
+    await setTimeout(500);
+  }
+}
+
+async function watch(): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  let rowAt = 1;
+  let sampleAt = 0;
+  header();
+  for (let second = 0; rowAt <= MINUTES && !stop.signal.aborted && daemon.exitCode == null; second += 1) {
+    fleet.trade();
+    if (performance.now() >= sampleAt) {
+      sampleAt = performance.now() + SAMPLE_MS;
+      samples.push(sample());
+    }
+    if (minuteNow() >= rowAt) {
+      row(samples, rowAt);
+      rowAt += 1;
+    }
+    await setTimeout(Math.max(0, (second + 1) * 1000 - (performance.now() - startedMs)));
+  }
+  return samples;
+}
+
+function sample(): Sample {
+  const proc = `/proc/${daemon.pid}`;
+  const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`${proc}/status`, 'utf8'))?.[1];
+  return {
+    minute: minuteNow(),
+    rssMib: Number(kib) / 1024,
+    heapMib: Number(readFileSync(heapFile, 'utf8')) / 2 ** 20,
+    descriptors: readdirSync(`${proc}/fd`).length,
+  };
+}
+
+function header(): void {
+  const names = [
+    'min',
+    'passes',
+    'quiet ms',
+    'whole ms',
+    'RSS MiB',
+    'heap MiB',
+    'fds',
+    'commits',
+    'journals',
+    'cache files',
+    '.mmfleet MiB',
+    '.git MiB',
+  ];
+  process.stdout.write(`| ${names.join(' | ')} |\n|${names.map(() => '---:|').join('')}\n`);
+}
+
+function row(samples: Sample[], minute: number): void {
+  const here = passes.filter((p) => p.minute >= minute - 1 && p.minute < minute);
+  const of = (whole: boolean) => here.filter((p) => p.whole === whole).map((p) => p.ms);
+  const last = samples.at(-1)!;
+  const cells = [
+    minute,
+    here.length,
+    middle(of(false)),
+    middle(of(true)),
+    last.rssMib.toFixed(0),
+    last.heapMib.toFixed(1),
+    last.descriptors,
+    commits,
+    readdirSync(join(fleet.root, 'data/mm_journal')).length,
+    filesIn(join(fleet.root, '.mmfleet/cache')),
+    (bytesOf(join(fleet.root, '.mmfleet')) / 2 ** 20).toFixed(1),
+    (bytesOf(join(fleet.root, '.git')) / 2 ** 20).toFixed(1),
+  ];
+  process.stdout.write(`| ${cells.join(' | ')} |\n`);
+}
+
+function verdicts(samples: Sample[]): string[] {
+  const settled = samples.filter((s) => s.minute >= MINUTES * WARM_UP && s.heapMib > 0);
+  const memory = (name: string, of: (s: Sample) => number) => {
+    const growth = slope(settled.map((s) => [s.minute / 60, of(s)])) / middle(settled.map(of));
+    const good = growth <= MOST_GROWTH_PER_HOUR;
+    return `${name}: ${(growth * 100).toFixed(1)} % an hour after the warm-up: ${good ? 'flat' : 'GROWS'}`;
+  };
+  const half = MINUTES / 2;
+  const quiet = passes.filter((p) => !p.whole);
+  const latency =
+    middle(quiet.filter((p) => p.minute >= half).map((p) => p.ms)) /
+    middle(quiet.filter((p) => p.minute < half).map((p) => p.ms));
+  return [
+    memory('memory (RSS)', (s) => s.rssMib),
+    memory('heap after a collection', (s) => s.heapMib),
+    `quiet pass, second half / first half: ${latency.toFixed(2)}: ${latency <= MOST_SLOWER ? 'flat' : 'GROWS'}`,
+    `descriptors: ${samples.at(Math.floor(samples.length * WARM_UP))?.descriptors} -> ${samples.at(-1)?.descriptors}`,
+    `commits: ${[...kinds].map(([kind, n]) => `${n} ${kind}`).join(', ')}`,
+  ];
+}
+
+/** Least squares. */
+function slope(points: [number, number][]): number {
+  const mean = (at: 0 | 1) => points.reduce((sum, p) => sum + p[at], 0) / points.length;
+  const [x, y] = [mean(0), mean(1)];
+  const above = points.reduce((sum, p) => sum + (p[0] - x) * (p[1] - y), 0);
+  return above / points.reduce((sum, p) => sum + (p[0] - x) ** 2, 0);
+}
+
+function middle(values: number[]): number {
+  return values.length === 0 ? Number.NaN : median(values);
+}
+
+function count(counts: Map<string, number>, what: string): void {
+  counts.set(what, (counts.get(what) ?? 0) + 1);
+}
+
+function parsed(text: string): { msg: string; level?: string; commit?: string; ms?: number; whole?: boolean } {
+  try {
+    return JSON.parse(text) as { msg: string };
+  } catch {
+    return { msg: text.slice(0, 200), level: 'error' };
+  }
+}
+
+function filesIn(folder: string): number {
+  try {
+    return readdirSync(folder).length;
+  } catch {
+    return 0;
+  }
+}
+
+function bytesOf(folder: string): number {
+  let bytes = 0;
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    if (!entry.isFile()) continue;
+    bytes += statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.size ?? 0;
+  }
+  return bytes;
+}
