@@ -196,7 +196,7 @@ function viewOf(
   const { desired, nowMs, git } = context;
   const lastRun = lastRunOf(observed);
   const secretNames = observed.secretNames;
-  const digest = secretNames.ok ? digestOf(instance, secretNames.names) : null;
+  const declared = declaredBy(instance, secretNames.ok ? secretNames.names : null);
   const copy = observed.copies.known ? observed.copies.value[0] : undefined;
   const rebase = rebaseOf(context, instance);
   const owned = env === null ? [] : [`${env.basePath}.`, `fleet/receipts/${name}.jsonl`, 'fleet/holds.yaml'];
@@ -205,8 +205,8 @@ function viewOf(
     spec,
     invalid: invalidText(instance, observed) ?? (rebase === null ? past.forbidden : null),
     here: spec === null || spec.host === null || spec.host === context.host,
-    desired: env === null || digest === null ? null : { iter: env.iter, digest },
-    copies: withDigest(instance, observed, digest),
+    desired: declared,
+    copies: withDigest(instance, observed, declared),
     stopInFlight:
       copy !== undefined &&
       observed.intent.known &&
@@ -229,6 +229,18 @@ function viewOf(
     published: git.published,
     driftIsAlarm: past.driftIsAlarm,
     confirmation: confirmationOf(instance, observed, nowMs),
+  };
+}
+
+/** What should run; its digest is only made where something runs that it can be compared with. */
+function declaredBy(instance: DesiredInstance, secretNames: readonly string[] | null): InstanceView['desired'] {
+  const { spec, env } = instance;
+  if (spec === null || env === null || secretNames === null) return null;
+  return {
+    iter: env.iter,
+    get digest() {
+      return digestOf(instance, secretNames) ?? '';
+    },
   };
 }
 
@@ -256,7 +268,7 @@ function holdOf(tracked: Hold | null, local: Hold | null): Hold | null {
 function withDigest(
   instance: DesiredInstance,
   { copies, journal }: ObservedInstance,
-  desired: string | null,
+  desired: InstanceView['desired'],
 ): ObservedInstance['copies'] {
   if (!copies.known || instance.env === null || desired === null) return copies;
   const named = journal.state === 'ok' ? (journal.run.envFile?.split('/').at(-1) ?? null) : null;
@@ -264,7 +276,7 @@ function withDigest(
   return {
     ...copies,
     value: copies.value.map((copy) =>
-      copy.digest !== '' ? copy : { ...copy, digest: same ? desired : 'another env file' },
+      copy.digest !== '' ? copy : { ...copy, digest: same ? desired.digest : 'another env file' },
     ),
   };
 }

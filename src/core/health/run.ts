@@ -193,7 +193,7 @@ export function loadRun(
   input: { health: HealthPolicy; maxPositionBase: number | null },
 ): RunState | null {
   const { v, tradeIds, h5, h60, ...plain } = JSON.parse(text) as StoredRun;
-  const same = JSON.stringify(plain.health) === JSON.stringify(input.health);
+  const same = JSON.stringify(plain.health) === healthText(input.health);
   if (v !== RUN_STATE_VERSION || !same || plain.maxPositionBase !== input.maxPositionBase) return null;
   const fresh = newRunState(input);
   const run: RunState = {
@@ -208,6 +208,15 @@ export function loadRun(
   run.h60.queue.restore(h60.queue);
   return run;
 }
+
+/** Many instances share one policy: written out once. */
+function healthText(health: HealthPolicy): string {
+  const text = texts.get(health) ?? JSON.stringify(health);
+  texts.set(health, text);
+  return text;
+}
+
+const texts = new WeakMap<HealthPolicy, string>();
 
 /** Changes when the meaning of a stored state does. */
 const RUN_STATE_VERSION = 1;
