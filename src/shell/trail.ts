@@ -2,8 +2,10 @@
 import { join } from 'node:path';
 import { headOf, type Repo } from '../adapters/git.ts';
 import { readLog } from '../adapters/git-log.ts';
+import { readTree } from '../adapters/git-read.ts';
 import { keepTrail, loadTrail } from '../adapters/trail-file.ts';
 import { ok, type Result } from '../core/problem.ts';
+import { asStep, squashedStep } from '../core/trail/squash.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
 
 type Known = { head: string; email: string; entries: TrailEntry[] };
@@ -37,7 +39,8 @@ export function trailReader(
     const since = known === null ? {} : { since: known.head };
     const log = await readLog(repo, { ...since, until: from.value, under: '', ourEmail: email });
     if (!log.ok) return log;
-    const entries = log.value.whole ? log.value.entries : [...log.value.entries, ...(known?.entries ?? [])];
+    const read = await withSquashes(repo, log.value.entries);
+    const entries = log.value.whole ? read : [...read, ...(known?.entries ?? [])];
     const late = log.value.whole || entries.length - keptCount >= KEPT_EVERY;
     known = { head: from.value, email, entries };
     if (late && entries.length >= KEPT_FROM) {
@@ -46,4 +49,16 @@ export function trailReader(
     }
     return ok(entries);
   };
+}
+
+/** Steps that a person merged as a squash, as the steps they are. */
+async function withSquashes(repo: Repo, entries: TrailEntry[]): Promise<TrailEntry[]> {
+  const known: TrailEntry[] = [];
+  for (const entry of entries) {
+    const found = squashedStep(entry);
+    const tree = found === null ? null : await readTree(repo, entry.commit, found.path);
+    const text = tree?.ok === true ? tree.value[0]?.text : undefined;
+    known.push((found === null || text === undefined ? null : asStep(entry, found, text)) ?? entry);
+  }
+  return known;
 }
