@@ -28,13 +28,13 @@ export type ProposalMove = {
 export type ProposalPort = {
   /** `refs`: read just before; absent: read now. */
   known(ourEmail: string, refs?: Refs): Promise<Result<KnownProposals>>;
-  /** Commit of each proposal branch on the remote, by instance name. */
-  list(remote: string): Promise<ReadonlyMap<string, string> | 'away' | 'none'>;
+  /** Commit of each proposal branch on the remote, by instance name; of this clone's own where there is no such remote. */
+  list(remote: string): Promise<ReadonlyMap<string, string> | 'away'>;
   /** Trail entries of commits, fetched first where they are not here; those that cannot be had are left out. */
   read(remote: string, commits: ReadonlyMap<string, string>, ourEmail: string): Promise<Map<string, TrailEntry>>;
   /** A commit on `parent`; no branch points at it until it is pushed. */
   write(parent: string, plan: CommitPlan, options: CommitOptions): Promise<Result<string>>;
-  /** One push with a lease for each branch; what the remote holds afterwards. */
+  /** One push with a lease for each branch; what the remote (or this clone) holds afterwards. */
   push(remote: string, moves: readonly ProposalMove[]): ReturnType<ProposalPort['list']>;
   /** Keeps or drops (null) what is known of each name. */
   remember(memo: Memo, commits: ReadonlyMap<string, string | null>): Promise<void>;
@@ -49,6 +49,7 @@ export function proposalPort(repo: Repo): ProposalPort {
     read: (remote, commits, ourEmail) => readCommits(repo, remote, commits, ourEmail),
     write: (parent, plan, options) => commitAside(repo, parent, plan, options),
     async push(remote, moves) {
+      if (!(await hasRemote(repo, remote))) return moveHere(repo, moves);
       const leases = moves.map(({ name, expected }) => `--force-with-lease=${ref(name)}:${expected ?? ''}`);
       const refspecs = moves.map(({ name, commit }) => `${commit ?? ''}:${ref(name)}`);
       const args = ['push', '--quiet', '--no-verify', '--no-follow-tags', '--recurse-submodules=no', ...leases];
@@ -74,18 +75,39 @@ const NAME = /^[a-z0-9][a-z0-9_-]*$/;
 const ref = (name: string) => `refs/heads/${proposalBranch(name)}`;
 
 async function listBranches(repo: Repo, remote: string): ReturnType<ProposalPort['list']> {
-  if (!(await hasRemote(repo, remote))) return 'none';
+  if (!(await hasRemote(repo, remote))) return ownBranches(repo);
   const args = ['ls-remote', '--end-of-options', remote, `refs/heads/${PREFIX}*`];
   const end = await runGit({ ...(await network(repo, {})), args });
   if (end.code !== 0) return 'away';
+  return branchesOf(end.stdout.toString('utf8'));
+}
+
+/** Lines of a commit, a tab and the full name of a branch. */
+function branchesOf(text: string): Map<string, string> {
   const found = new Map<string, string>();
-  for (const line of end.stdout.toString('utf8').split('\n')) {
+  for (const line of text.split('\n')) {
     const [commit = '', full = ''] = line.split('\t');
     const name = full.slice(`refs/heads/${PREFIX}`.length);
     if (/^[0-9a-f]{40,64}$/.test(commit) && full.startsWith(`refs/heads/${PREFIX}`) && NAME.test(name))
       found.set(name, commit);
   }
   return found;
+}
+
+/** A clone without a remote is where its people look: the branches are its own. `away`: git could not tell. */
+async function ownBranches(repo: Repo): ReturnType<ProposalPort['list']> {
+  const args = ['for-each-ref', '--format=%(objectname)%09%(refname)', `refs/heads/${PREFIX}`];
+  const refs = await gitText({ cwd: repo.root, args });
+  return refs.ok ? branchesOf(refs.value) : 'away';
+}
+
+async function moveHere(repo: Repo, moves: readonly ProposalMove[]): ReturnType<ProposalPort['list']> {
+  for (const { name, commit, expected } of moves) {
+    const change = commit === null ? ['-d', ref(name)] : [ref(name), commit];
+    // The old value is the lease; an empty one: the branch must not be there yet.
+    await runGit({ cwd: repo.root, args: ['update-ref', ...change, expected ?? ''] });
+  }
+  return ownBranches(repo);
 }
 
 async function readKnown(repo: Repo, ourEmail: string, read: Refs | undefined): Promise<Result<KnownProposals>> {

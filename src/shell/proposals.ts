@@ -35,13 +35,16 @@ export async function syncProposals(
   const { git } = look.fleet;
   const port = ops.git.proposals;
   const concerned = look.situations.some((s) => s.instance.spec?.autonomy === 'propose');
-  if (port === undefined || !options.push || !git.push || !look.git.reachable) return ok([]);
+  // Without a remote the branches are this clone's own: nothing is pushed.
+  const alone = look.remote === 'none';
+  if (port === undefined || !look.git.reachable || (!alone && (!options.push || !git.push))) return ok([]);
   if (!concerned && look.proposals.open.size === 0) return ok([]);
   const head = await ops.git.head();
   if (!head.ok) return head;
-  if (head.value === null || head.value !== (await ops.git.remoteHead(git.remote, git.branch))) return ok([]);
+  if (head.value === null) return ok([]);
+  if (!alone && head.value !== (await ops.git.remoteHead(git.remote, git.branch))) return ok([]);
   const listed = await port.list(git.remote);
-  if (listed === 'away' || listed === 'none') return ok([]);
+  if (listed === 'away') return ok([]);
   const [desired, trail] = [await ops.desiredAt(head.value), await ops.trail(git.author.email)];
   if (!desired.ok) return desired;
   if (!trail.ok) return trail;
@@ -214,7 +217,7 @@ async function pushed(world: World, moves: (ProposalMove & { said: string })[]):
   // Forgotten before they go: a branch that vanished by our own hand was not declined by anybody.
   await port.remember('open', new Map(moves.flatMap((m) => (m.commit === null ? [[m.name, null] as const] : []))));
   const after = await port.push(remote, moves);
-  if (after === 'away' || after === 'none') return ok([]);
+  if (after === 'away') return ok([]);
   const done = moves.filter(({ name, commit }) => (after.get(name) ?? null) === commit);
   const made = new Map(done.flatMap(({ name, commit }) => (commit === null ? [] : [[name, commit] as const])));
   await port.remember('open', made);

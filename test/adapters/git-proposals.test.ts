@@ -84,8 +84,21 @@ test('what is remembered lives in refs of the clone alone', async () => {
   expect(on(await port.list('origin'))).toEqual({});
 });
 
-test('no remote, and a remote that is away', async () => {
-  expect(await port.list('upstream')).toBe('none');
+test('without a remote the branches are the clone’s own, moved under the same lease', async () => {
+  const [first, second] = [await write('a'), await write('b')];
+  const move = async (commit: string | null, expected: string | null) =>
+    on(await port.push('upstream', [{ name: 'amzn', commit, expected }]));
+  expect(on(await port.list('upstream'))).toEqual({});
+  expect(await move(first, null)).toEqual({ amzn: first });
+  expect(await move(second, null)).toEqual({ amzn: first });
+  expect(await move(second, second)).toEqual({ amzn: first });
+  expect(await move(second, first)).toEqual({ amzn: second });
+  expect(await move(null, first)).toEqual({ amzn: second });
+  expect(await move(null, second)).toEqual({});
+  expect(on(await port.list('origin'))).toEqual({});
+});
+
+test('a remote that is away', async () => {
   renameSync(world.remote, `${world.remote}.away`);
   expect(await port.list('origin')).toBe('away');
   expect(await port.push('origin', [{ name: 'amzn', commit: await write('a'), expected: null }])).toBe('away');

@@ -170,8 +170,9 @@ async function commitWish(
 const asked = (verb: 'stop' | 'flatten', reason: string) =>
   `${verb === 'stop' ? 'stopped' : 'flattened'} by hand${reason === '' ? '' : `: ${reason}`}`;
 
-/** Whether only a release brings tuning back: an incomplete memory, or steps that a person took back. */
+/** Whether only a release brings tuning back: an incomplete memory, or steps that a person took back or declined. */
 function blocked(seen: Look, instance: DesiredInstance): boolean {
+  if (seen.proposals.declined.has(instance.name)) return true;
   const memory = seen.situations.find((s) => s.instance.name === instance.name)?.memory ?? null;
   return memory !== null && (!memory.complete || memory.forgotten.length > 0);
 }
