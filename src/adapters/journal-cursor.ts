@@ -26,6 +26,8 @@ export type PollResult =
       newRun: boolean;
       /** The file that is being written. */
       path: string;
+      /** Wall time of its last change before it was read, ms. */
+      changedAtMs: number;
       /** Reading stopped at the bound: the next poll goes on. */
       more: boolean;
     }
@@ -81,6 +83,7 @@ export class JournalCursor {
   #run: RunFiles | undefined;
   #state: CursorState | undefined;
   #size = -1;
+  #changedAtMs = 0;
 
   /** `pattern`: the journal path with the market filled in (`.../mm_AMZN-USD_*.jsonl`); `state`: from an earlier `toJSON`. */
   constructor(pattern: string, market: string, state?: CursorState) {
@@ -115,7 +118,8 @@ export class JournalCursor {
       return { known: false, reason: failed };
     }
     const { bytes, badLines, firstBadLines, gaps, more } = found;
-    return { known: true, bytes, badLines, firstBadLines, gaps, newRun, path: this.#state!.piece, more };
+    const path = this.#state!.piece;
+    return { known: true, bytes, badLines, firstBadLines, gaps, newRun, path, changedAtMs: this.#changedAtMs, more };
   }
 
   /** Turns to a newer run or takes in new pieces of the present one. */
@@ -171,6 +175,7 @@ export class JournalCursor {
       this.#begin(state.piece, state.startedAt);
       return this.#readPiece(this.#state!, complete, found, sink);
     }
+    this.#changedAtMs = stat.mtimeMs;
     state.dev = stat.dev;
     state.ino = stat.ino;
     if (stat.size === this.#size && !complete) return null;

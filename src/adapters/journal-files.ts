@@ -48,11 +48,11 @@ export function listMarketRuns(pattern: string, market: string): Result<RunFiles
 
 /** The same from a folder's file names. */
 export function groupRuns(folder: string, names: string[], pattern: string, market: string): RunFiles[] {
-  const shape = globShape(basename(pattern));
+  const fits = fitting(basename(pattern));
   const runs = new Map<string, RunFiles & { pieces: number[] }>();
   for (const name of names) {
     const piece = pieceName(name);
-    if (piece?.market === market && shape.test(name)) addPiece(runs, join(folder, name));
+    if (piece?.market === market && fits(name)) addPiece(runs, join(folder, name));
   }
   return [...runs.values()].map(inOrder).sort((a, b) => compare(a.startedAt, b.startedAt));
 }
@@ -168,6 +168,16 @@ function matchesOf(pattern: string): Result<string[]> {
 const statOf = (path: string) => statSync(path, { throwIfNoEntry: false }) ?? null;
 
 /** `*` and `?` in a file name; everything else stands for itself. */
+/** Whether a name fits a glob; one with a single `*`, as nearly all have, needs no expression to be compiled. */
+function fitting(pattern: string): (name: string) => boolean {
+  const [head = '', tail, ...more] = pattern.split('*');
+  if (tail === undefined || more.length > 0 || pattern.includes('?')) {
+    const shape = globShape(pattern);
+    return (name) => shape.test(name);
+  }
+  return (name) => name.length >= head.length + tail.length && name.startsWith(head) && name.endsWith(tail);
+}
+
 function globShape(pattern: string): RegExp {
   const source = pattern
     .replace(/[\\^$.+()[\]{}|]/g, '\\$&')

@@ -5,8 +5,8 @@
  * sums over it, so the end of a journal alone could decide otherwise. It is read once, in slices, and from then on only
  * what was appended; reports that ask about the newest fills alone read the end (`analyse --tail`).
  */
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { hash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type CursorState, JournalCursor, JournalFolders, type PollResult } from '../adapters/journal-cursor.ts';
@@ -14,7 +14,7 @@ import { firstEvent, listMarketRuns, scanFile } from '../adapters/journal-files.
 import type { JournalEvidence } from '../adapters/journal-venue.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
 import { observe, tells } from '../core/health/observe.ts';
-import { loadRun, newRunState, type RunState, storeRun } from '../core/health/run.ts';
+import { loadRun, newRunState, policyDigest, type RunState, storeRun } from '../core/health/run.ts';
 import { LineScanner } from '../core/journal/scan.ts';
 import type { JournalEvent, RunEndEvent, RunStartEvent } from '../core/journal/types.ts';
 import type { Instance } from '../core/spec/types.ts';
@@ -53,12 +53,13 @@ type Entry = {
   path: string;
   /** What it was made for; the same objects need no new key. */
   made: { spec: Instance; env: DesiredInstance['env'] };
+  /** What catching up found in the look that still goes on. */
+  polled?: PollResult;
 };
 
 type Stored = {
   key: string;
   cursor: CursorState;
-  run: string;
   runStart: RunStartEvent | null;
   runEnd: RunEndEvent | null;
   shuttingDown: boolean;
@@ -70,9 +71,10 @@ type LookedAt = Pick<DesiredInstance, 'name' | 'spec' | 'env'>;
 export type JournalReader = Pick<
   Journals,
   'look' | 'runIds' | 'facts' | 'evidence' | 'reference' | 'edgesOf' | 'save' | 'catchUp'
->;
+> &
+  Partial<Pick<Journals, 'together'>>;
 
-const CACHE_VERSION = 1;
+const CACHE_VERSION = 2;
 /** Bytes read before others get their turn: some 50 ms. */
 const SLICE_BYTES = 16 * 1024 * 1024;
 
@@ -82,10 +84,24 @@ export class Journals {
   readonly #folders = new JournalFolders();
   readonly #entries = new Map<string, Entry>();
   readonly #earlier = new Map<string, EdgeSums | null>();
+  /** Folders that are there, in the look at many instances that goes on; null: each is looked at by itself. */
+  #look: Map<string, boolean> | null = null;
 
   constructor(root: string, stateDir: string) {
     this.#root = root;
     this.#cacheDir = join(stateDir, 'cache');
+  }
+
+  /** One look at many instances: until it is over no folder is listed twice, and what is caught up with is not read again. */
+  async together<T>(work: () => Promise<T>): Promise<T> {
+    this.#folders.nextTick();
+    this.#look = new Map();
+    try {
+      return await work();
+    } finally {
+      this.#look = null;
+      for (const entry of this.#entries.values()) delete entry.polled;
+    }
   }
 
   /** Reads a journal that this process has not read yet, in slices between which others have their turn. */
@@ -95,9 +111,13 @@ export class Journals {
     const made = this.#entries.get(instance.name)?.made;
     if (made !== undefined && made.spec === spec && made.env === env) return;
     const pattern = resolve(this.#root, spec.journal.path);
-    while (existsSync(dirname(pattern))) {
-      const polled = this.#poll(this.#entryOf(instance, spec, pattern), instance, spec, SLICE_BYTES);
-      if (!polled.known || !polled.more) return;
+    while (this.#isThere(dirname(pattern))) {
+      const entry = this.#entryOf(instance, spec, pattern);
+      const polled = this.#poll(entry, instance, spec, SLICE_BYTES);
+      if (!polled.known || !polled.more) {
+        if (this.#look !== null) entry.polled = polled;
+        return;
+      }
       await setImmediate();
     }
   }
@@ -107,16 +127,23 @@ export class Journals {
     const { spec } = instance;
     if (spec === null) return { state: 'none' };
     const pattern = resolve(this.#root, spec.journal.path);
-    if (!existsSync(dirname(pattern))) return { state: 'none' };
+    if (!this.#isThere(dirname(pattern))) return { state: 'none' };
     const entry = this.#entryOf(instance, spec, pattern);
-    const polled = this.#poll(entry, instance, spec);
+    const polled = entry.polled ?? this.#poll(entry, instance, spec);
+    delete entry.polled;
     if (!polled.known)
       return polled.reason === 'no journal' ? { state: 'none' } : { state: 'unknown', reason: polled.reason };
     // A file without a single event yet is a start that has not said anything.
     if (entry.run.startTs === null) return { state: 'none' };
     const { run, runStart, runEnd, shuttingDown } = entry;
-    const lastByteAtMs = statSync(polled.path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-    return { state: 'ok', runId: run.runId, run, runStart, runEnd, shuttingDown, lastByteAtMs, path: polled.path };
+    const { changedAtMs: lastByteAtMs, path } = polled;
+    return { state: 'ok', runId: run.runId, run, runStart, runEnd, shuttingDown, lastByteAtMs, path };
+  }
+
+  #isThere(folder: string): boolean {
+    const known = this.#look?.get(folder) ?? existsSync(folder);
+    this.#look?.set(folder, known);
+    return known;
   }
 
   #poll(entry: Entry, instance: LookedAt, spec: Instance, most?: number): PollResult {
@@ -125,7 +152,7 @@ export class Journals {
       startRun: () => startRun(entry, spec, cap),
       event: (event: JournalEvent) => take(entry, spec, cap, event),
     };
-    this.#folders.nextTick();
+    if (this.#look === null) this.#folders.nextTick();
     const polled = entry.cursor.poll(this.#folders, sink, most);
     if (!polled.known) return polled;
     if (polled.bytes > 0 || polled.newRun) entry.changed = true;
@@ -204,8 +231,8 @@ export class Journals {
       const cursor = entry.cursor.toJSON();
       if (!entry.changed || cursor === undefined) continue;
       const { key, runStart, runEnd, shuttingDown } = entry;
-      const stored: Stored = { key, cursor, run: storeRun(entry.run), runStart, runEnd, shuttingDown };
-      entry.changed = !this.#write(`${name}.json`, JSON.stringify(stored));
+      const stored: Stored = { key, cursor, runStart, runEnd, shuttingDown };
+      entry.changed = !this.#write(`${name}.json`, `${JSON.stringify(stored)}\n${storeRun(entry.run)}`);
     }
   }
 
@@ -222,7 +249,7 @@ export class Journals {
   }
 
   #entryOf(instance: LookedAt, spec: Instance, pattern: string): Entry {
-    const key = JSON.stringify([CACHE_VERSION, pattern, spec.market, spec.health, capOf(instance)]);
+    const key = JSON.stringify([CACHE_VERSION, pattern, spec.market, policyDigest(spec.health), capOf(instance)]);
     const made = { spec, env: instance.env };
     const known = this.#entries.get(instance.name);
     if (known !== undefined && known.key === key) {
@@ -245,12 +272,15 @@ export class Journals {
   /** A cache that is absent, damaged or of another policy only costs reading the run again. */
   #restore(instance: LookedAt, spec: Instance, pattern: string, key: string): Entry | null {
     try {
-      const [digest, text = ''] = readFileSync(join(this.#cacheDir, `${instance.name}.json`), 'utf8').split('\n', 2);
+      const text = readFileSync(join(this.#cacheDir, `${instance.name}.json`), 'utf8');
+      const start = text.indexOf('\n');
+      const body = text.slice(start + 1);
       // What is not what was written could be a state that no journal leads to: nothing may be decided from it.
-      if (digest !== digestOf(text)) return null;
-      const stored = JSON.parse(text) as Stored;
+      if (text.slice(0, start) !== digestOf(body)) return null;
+      const end = body.indexOf('\n');
+      const stored = JSON.parse(body.slice(0, end)) as Stored;
       if (stored.key !== key) return null;
-      const run = loadRun(stored.run, { health: spec.health, maxPositionBase: capOf(instance) });
+      const run = loadRun(body.slice(end + 1), { health: spec.health, maxPositionBase: capOf(instance) });
       if (run === null) return null;
       const { cursor, runStart, runEnd, shuttingDown } = stored;
       return {
@@ -271,7 +301,7 @@ export class Journals {
   }
 }
 
-const digestOf = (text: string) => createHash('sha256').update(text).digest('hex');
+const digestOf = (text: string) => hash('sha256', text);
 
 const emptyRun = (spec: Instance, cap: number | null) => ({
   run: newRunState({ health: spec.health, maxPositionBase: cap }),

@@ -43,7 +43,12 @@ const STATUS_COMMANDS = 32;
 const INSTANCES_A_TURN = 64;
 
 /** One look at everything outside git. `before`: an earlier look at the same revision, since when nothing was written to local state. */
-export async function observe(ops: Ops, desired: Desired, before: Observed | null = null): Promise<Observed> {
+export function observe(ops: Ops, desired: Desired, before: Observed | null = null): Promise<Observed> {
+  const look = () => observeAll(ops, desired, before);
+  return ops.journals.together?.(look) ?? look();
+}
+
+async function observeAll(ops: Ops, desired: Desired, before: Observed | null): Promise<Observed> {
   const atMs = ops.clock.nowMs();
   const all: Known<ProcessCopy[]> =
     desired.fleet === null ? known([], atMs) : await ops.processes(desired.fleet.name).list();

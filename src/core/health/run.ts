@@ -2,6 +2,7 @@
  * One run of one instance, folded from its journal: bounded memory, plain data, no clock. What it holds depends on the
  * events alone, never on how often or how late they were fed.
  */
+import { createHash } from 'node:crypto';
 import { MarkoutQueue } from '../journal/markout.ts';
 import type { HealthPolicy, LimitName, SignalMetric, SignalName } from '../spec/types.ts';
 import { addEdge, type EdgeFold, newEdgeFold } from './edge-sums.ts';
@@ -181,7 +182,8 @@ export function newActivity(minute: number): Activity {
 
 /** The state as JSON text; `loadRun` gives it back exactly. */
 export function storeRun(run: RunState): string {
-  return JSON.stringify({ ...run, tradeIds: [...run.tradeIds], v: RUN_STATE_VERSION });
+  const { health, ...plain } = run;
+  return JSON.stringify({ ...plain, tradeIds: [...run.tradeIds], policy: policyDigest(health), v: RUN_STATE_VERSION });
 }
 
 /**
@@ -192,9 +194,13 @@ export function loadRun(
   text: string,
   input: { health: HealthPolicy; maxPositionBase: number | null },
 ): RunState | null {
-  const { v, tradeIds, h5, h60, ...plain } = JSON.parse(text) as StoredRun;
-  const same = JSON.stringify(plain.health) === healthText(input.health);
-  if (v !== RUN_STATE_VERSION || !same || plain.maxPositionBase !== input.maxPositionBase) return null;
+  const { v, policy, tradeIds, h5, h60, ...plain } = JSON.parse(text) as StoredRun;
+  if (
+    v !== RUN_STATE_VERSION ||
+    policy !== policyDigest(input.health) ||
+    plain.maxPositionBase !== input.maxPositionBase
+  )
+    return null;
   const fresh = newRunState(input);
   const run: RunState = {
     ...fresh,
@@ -209,22 +215,23 @@ export function loadRun(
   return run;
 }
 
-/** Many instances share one policy: written out once. */
-function healthText(health: HealthPolicy): string {
-  const text = texts.get(health) ?? JSON.stringify(health);
-  texts.set(health, text);
-  return text;
+/** Names a policy by all that it says. Many instances share one: made once. */
+export function policyDigest(health: HealthPolicy): string {
+  const digest = digests.get(health) ?? createHash('sha256').update(JSON.stringify(health)).digest('hex');
+  digests.set(health, digest);
+  return digest;
 }
 
-const texts = new WeakMap<HealthPolicy, string>();
+const digests = new WeakMap<HealthPolicy, string>();
 
 /** Changes when the meaning of a stored state does. */
-const RUN_STATE_VERSION = 1;
+const RUN_STATE_VERSION = 2;
 
 type StoredQueue = ReturnType<MarkoutQueue['toJSON']>;
 type StoredHorizon = Omit<HorizonFold, 'queue'> & { queue: StoredQueue };
-type StoredRun = Omit<RunState, 'tradeIds' | 'h5' | 'h60'> & {
+type StoredRun = Omit<RunState, 'health' | 'tradeIds' | 'h5' | 'h60'> & {
   v: number;
+  policy: string;
   tradeIds: string[];
   h5: StoredHorizon;
   h60: StoredHorizon;
