@@ -17,12 +17,13 @@ import {
 /** `rejected`: somebody else's commit is there; `refused`: the remote said no to ours; `away`: it did not answer. */
 export type PushEnd = 'pushed' | 'rejected' | 'away' | 'refused';
 
-/** Pushes HEAD, never forced. What happened is told only by reading the remote's branch back. */
+/** Pushes `commit` (default HEAD), never forced. What happened is told only by reading the remote's branch back. */
 export async function push(
   repo: Repo,
   options: Pick<SyncOptions, 'remote' | 'branch' | 'timeoutMs'>,
+  commit?: string,
 ): Promise<Result<PushEnd>> {
-  const head = await headOf(repo);
+  const head = commit === undefined ? await headOf(repo) : ok(commit);
   if (!head.ok) return head;
   const refspec = `${head.value}:refs/heads/${options.branch}`;
   const args = [
@@ -93,7 +94,7 @@ export async function publish(repo: Repo, options: PublishOptions): Promise<Resu
     if (!made.ok) return made;
     const committed = [...unconfirmed, ...made.value];
     if (!pushes || (made.value.length === 0 && !(await hasUnpushed(repo, sync)))) return ok(subjects(committed));
-    const pushed = await push(repo, sync);
+    const pushed = await push(repo, sync, made.value.at(-1)?.commit);
     if (!pushed.ok) return pushed;
     if (pushed.value === 'pushed') return ok(subjects(committed));
     if (pushed.value === 'away')

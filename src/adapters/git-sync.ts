@@ -94,27 +94,35 @@ export async function listRemote(
 export async function hasRemote(repo: Repo, remote: string): Promise<boolean> {
   const known = KNOWN_REMOTES.get(repo) ?? new Set();
   if (known.has(remote)) return true;
-  const end = await runGit({ cwd: repo.root, args: ['config', '--get', `remote.${remote}.url`] });
-  if (end.code === 0) KNOWN_REMOTES.set(repo, known.add(remote));
-  return end.code === 0;
+  const { urls } = await settingsOf(repo);
+  if (urls.has(remote)) KNOWN_REMOTES.set(repo, known.add(remote));
+  return urls.has(remote);
 }
 
 /** Options of a command that talks to the remote: bounded, and never a prompt. */
 export async function network(repo: Repo, options: Pick<SyncOptions, 'timeoutMs'>) {
-  const own = SSH_COMMANDS.get(repo) ?? (await sshCommandOf(repo));
-  SSH_COMMANDS.set(repo, own);
+  const own = SSH_COMMANDS.get(repo) ?? (await settingsOf(repo)).sshCommand;
   return { cwd: repo.root, env: { GIT_SSH_COMMAND: own }, timeoutMs: options.timeoutMs ?? NETWORK_TIMEOUT_MS };
 }
 
 const KNOWN_REMOTES = new WeakMap<Repo, Set<string>>();
 const SSH_COMMANDS = new WeakMap<Repo, string>();
 
-/** ssh without prompts, keeping what the user configured. */
-async function sshCommandOf(repo: Repo): Promise<string> {
-  const configured = await runGit({ cwd: repo.root, args: ['config', '--get', 'core.sshCommand'] });
-  const own =
-    process.env['GIT_SSH_COMMAND'] ?? (configured.code === 0 ? configured.stdout.toString('utf8').trim() : '');
-  return `${own === '' ? 'ssh' : own} -o BatchMode=yes -o ConnectTimeout=10`;
+/** What the configuration says of remotes, in one process; ssh without prompts, keeping what the user configured. */
+async function settingsOf(repo: Repo): Promise<{ urls: Set<string>; sshCommand: string }> {
+  const args = ['config', '-z', '--get-regexp', '^(remote\\..*\\.url|core\\.sshcommand)$'];
+  const end = await runGit({ cwd: repo.root, args });
+  const urls = new Set<string>();
+  let configured = '';
+  for (const setting of end.stdout.toString('utf8').split('\0')) {
+    const [name = '', ...value] = setting.split('\n');
+    if (name === 'core.sshcommand') configured = value.join('\n').trim();
+    else if (name.startsWith('remote.')) urls.add(name.slice('remote.'.length, -'.url'.length));
+  }
+  const own = process.env['GIT_SSH_COMMAND'] ?? configured;
+  const sshCommand = `${own === '' ? 'ssh' : own} -o BatchMode=yes -o ConnectTimeout=10`;
+  SSH_COMMANDS.set(repo, sshCommand);
+  return { urls, sshCommand };
 }
 
 const NETWORK_TIMEOUT_MS = 30_000;

@@ -12,8 +12,8 @@ type Known = { head: string; email: string; entries: TrailEntry[] };
 
 /** A shorter trail is read from git in no time. */
 const KEPT_FROM = 200;
-/** So many new entries are read from git again before the cache is written anew. */
-const KEPT_EVERY = 32;
+/** So many new entries are read from git again by every command before all are written anew: writing costs as reading does. */
+const lateAfter = (count: number): number => Math.max(32, count / 40);
 
 /**
  * Reads the trail that begins at a commit (absent: at HEAD), newest first. A history that was rewritten, or a merge among the
@@ -40,8 +40,9 @@ export function trailReader(
     const log = await readLog(repo, { ...since, until: from.value, under: '', ourEmail: email });
     if (!log.ok) return log;
     const read = await withSquashes(repo, log.value.entries);
-    const entries = log.value.whole ? read : [...read, ...(known?.entries ?? [])];
-    const late = log.value.whole || entries.length - keptCount >= KEPT_EVERY;
+    if (!read.ok) return read;
+    const entries = log.value.whole ? read.value : [...read.value, ...(known?.entries ?? [])];
+    const late = log.value.whole || entries.length - keptCount >= lateAfter(entries.length);
     known = { head: from.value, email, entries };
     if (late && entries.length >= KEPT_FROM) {
       keepTrail(file, { head: from.value, ourEmail: email }, entries);
@@ -51,14 +52,15 @@ export function trailReader(
   };
 }
 
-/** Steps that a person merged as a squash, as the steps they are. */
-async function withSquashes(repo: Repo, entries: TrailEntry[]): Promise<TrailEntry[]> {
+/** Steps that a person merged as a squash, as the steps they are. What cannot be read is no verdict: it would be kept. */
+async function withSquashes(repo: Repo, entries: TrailEntry[]): Promise<Result<TrailEntry[]>> {
   const known: TrailEntry[] = [];
   for (const entry of entries) {
     const found = squashedStep(entry);
     const tree = found === null ? null : await readTree(repo, entry.commit, found.path);
-    const text = tree?.ok === true ? tree.value[0]?.text : undefined;
+    if (tree?.ok === false) return tree;
+    const text = tree?.value[0]?.text;
     known.push((found === null || text === undefined ? null : asStep(entry, found, text)) ?? entry);
   }
-  return known;
+  return ok(known);
 }

@@ -78,10 +78,16 @@ export async function running(dir: string, pairs: number) {
   const name = BENCH_INSTANCES[3]!;
   const path = basePathOf(name);
   const instance = { name, env: { basePath: path } } as Parameters<typeof concerns>[1];
-  const trail = async () => {
-    const read = await ops.trail(BENCH_EMAIL);
+  const trail = async (head?: string) => {
+    const read = await ops.trail(BENCH_EMAIL, head);
     if (!read.ok) throw new Error(read.problem.message);
     return read.value;
+  };
+  /** As a look does it: one process tells the head, and the trail is asked for what is new below it. */
+  const lookAgain = async () => {
+    const refs = await ops.git.refs();
+    if (!refs.ok) throw new Error(refs.problem.message);
+    return trail(refs.value.head);
   };
   const known = (await trail()).length;
   const rows: { same: Spent; newer: Spent; head: Spent; history: Spent; path: Spent }[] = [];
@@ -89,10 +95,11 @@ export async function running(dir: string, pairs: number) {
   for (let n = 0; n < pairs; n += 1) {
     const plans = BENCH_INSTANCES.slice(0, 10).map((each) => planOf(each, next++));
     await publishLocally(ops.repo, plans);
-    const newer = await spent(trail);
-    const same = await spent(trail);
+    const at = plainGit(dir, ['rev-parse', 'HEAD']).trim();
+    const newer = await spent(() => trail(at));
+    const same = await spent(lookAgain);
     const history = await spent(async () => {
-      const own = (await trail()).filter((entry) => concerns(entry, instance));
+      const own = (await lookAgain()).filter((entry) => concerns(entry, instance));
       if (historyRows(own, '').length === 0) throw new Error('no history');
     });
     const head = await spent(async () => void plainGit(dir, ['rev-parse', 'HEAD']));

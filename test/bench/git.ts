@@ -60,8 +60,8 @@ function reading(dirs: ReadonlyMap<number, string>): void {
   const of = (age: number, key: keyof Awaited<ReturnType<typeof running>>[number]) =>
     found.get(age)!.map((s) => s[key]);
   const head = of(OLD, 'head');
-  both('G13', `look again at ${OLD}, 10 new commits`, 'spawning git rev-parse HEAD', of(OLD, 'newer'), head, 2);
-  both('G13', `look again at ${OLD}, nothing new`, 'spawning git rev-parse HEAD', of(OLD, 'same'), head, 2);
+  both('G13', `trail since a cursor at ${OLD}, 10 new`, 'spawning git rev-parse HEAD', of(OLD, 'newer'), head, 2);
+  both('G13', `the same with nothing new, head asked`, 'spawning git rev-parse HEAD', of(OLD, 'same'), head, 2);
   both('G14', `history at ${OLD}, running process`, 'git log -- path', of(OLD, 'history'), of(OLD, 'path'), 0.1);
   exponent(
     'history, running process, wall',

@@ -37,7 +37,7 @@ export async function runHistory(names: string[], options: HistoryOptions): Prom
   if (head.value === null) return usage(io, 'the repository has no commit');
   const desired = await ops.desiredAt(head.value);
   if (!desired.ok) return fail(io, desired.problem);
-  const trail = await ops.trail(desired.value.fleet?.git.author.email ?? '');
+  const trail = await ops.trail(desired.value.fleet?.git.author.email ?? '', head.value);
   if (!trail.ok) return fail(io, trail.problem);
 
   const only = selectFrom(desired.value, names, io);
