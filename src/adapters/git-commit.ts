@@ -2,7 +2,16 @@
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
 import { findSecrets, type KnownSecret } from '../core/trail/secret-gate.ts';
 import { blobId, type Repo, type Tip, tipOf } from './git.ts';
-import { advanceHead, asTracked, dirtyPath, healMove, moveHead, stagedAndTracked } from './git-move.ts';
+import {
+  advanceHead,
+  asTracked,
+  dirtyPath,
+  followHead,
+  hasSmallIndex,
+  healMove,
+  moveHead,
+  stagedAndTracked,
+} from './git-move.ts';
 import { dirtyPaths } from './git-read.ts';
 import { gitFailed, gitText, runGit } from './git-run.ts';
 
@@ -59,6 +68,8 @@ export async function commitAll(repo: Repo, plans: CommitPlan[], options: Commit
   if (refused !== null) return fail(refused);
   const healed = await healMove(repo);
   if (!healed.ok) return healed;
+  const quick = await commitPlainly(repo, plans, options);
+  if (quick !== 'ask git') return quick;
   const paths = [...new Set(plans.flatMap((plan) => plan.files.map((file) => file.path)))];
   const asked = options.on === undefined ? tipOf(repo) : ok(options.on);
   const [tip, seen] = await Promise.all([asked, stagedAndTracked(repo, paths)]);
@@ -89,6 +100,33 @@ export async function commitAll(repo: Repo, plans: CommitPlan[], options: Commit
   return ok(effective.map((plan, i) => ({ commit: signed.value[i]!, plan })));
 }
 
+/**
+ * The short way on a known head, where the index is small and nothing looks unusual: three processes. `ask git`: something
+ * does, and nothing has happened but commits that nobody will find.
+ */
+async function commitPlainly(
+  repo: Repo,
+  plans: CommitPlan[],
+  options: CommitOptions,
+): Promise<Result<Committed[]> | 'ask git'> {
+  const { on, signing } = options;
+  const files = plans.flatMap((plan) => plan.files);
+  const signs = signing !== undefined && signing !== null;
+  if (on === undefined || signs || files.length === 0 || files.some((f) => f.text === null)) return 'ask git';
+  if (!hasSmallIndex(repo)) return 'ask git';
+  const paths = [...new Set(files.map((file) => file.path))];
+  const imported = await importAsking(repo, on.commit, plans, { ...options, parentTs: on.committerTs, ask: paths });
+  if (!imported.ok) return 'ask git';
+  const { ids, tracked } = imported.value;
+  const before = new Map(tracked);
+  const changing = plans.every((plan) => withoutUnchanged(repo, plan, before)[0]?.files.length === plan.files.length);
+  const seen = { head: on.commit, tracked, staged: tracked };
+  if (!changing || !paths.every((path) => asTracked(repo, path, seen))) return 'ask git';
+  const moved = await followHead(repo, { from: on.commit, to: ids.at(-1)!, why: `${plans.length} commits` });
+  if (moved === 'refused') return 'ask git';
+  return moved.ok ? ok(plans.map((plan, i) => ({ commit: ids[i]!, plan }))) : moved;
+}
+
 /** One commit on `parent` that no branch points at yet, behind the same gate. Problems: `secret-gate`, `git-bad-path`, `git-signing`. */
 export async function commitAside(
   repo: Repo,
@@ -114,16 +152,31 @@ export type Replay = {
   committerTs: number;
 };
 
-/**
- * Writes commits on top of `parent` without touching branch, index or work tree; returns their ids in order. `parentTs`: the
- * parent's committer date, where it is known.
- */
+/** Writes commits on top of `parent` without touching branch, index or work tree; returns their ids in order. */
 export async function importCommits(
   repo: Repo,
   parent: string,
   plans: (CommitPlan | Replay)[],
-  options: Pick<CommitOptions, 'committer' | 'nowTs'> & { parentTs?: number },
+  options: ImportOptions,
 ): Promise<Result<string[]>> {
+  const imported = await importAsking(repo, parent, plans, options);
+  return imported.ok ? ok(imported.value.ids) : imported;
+}
+
+type ImportOptions = Pick<CommitOptions, 'committer' | 'nowTs'> & {
+  /** The parent's committer date, where it is known. */
+  parentTs?: number;
+  /** Paths whose ids in the parent are wanted with the answer. */
+  ask?: readonly string[];
+};
+
+/** The same; `tracked`: what the parent holds under the paths that were asked for. */
+async function importAsking(
+  repo: Repo,
+  parent: string,
+  plans: (CommitPlan | Replay)[],
+  options: ImportOptions,
+): Promise<Result<{ ids: string[]; tracked: Map<string, string> }>> {
   const parentTs = options.parentTs === undefined ? await committerTsOf(repo, parent) : ok(options.parentTs);
   if (!parentTs.ok) return parentTs;
   let newestTs = parentTs.value;
@@ -134,18 +187,22 @@ export async function importCommits(
   });
   // The ref only carried them through the import; it is gone before anybody could find it.
   commands.push(Buffer.from(`reset ${CARRIER}\nfrom ${'0'.repeat(parent.length)}\n\n`));
+  const asked = (options.ask ?? []).map((path) => `ls ${parent} ${path}\n`);
   const run = {
     cwd: repo.root,
     // Kept as the small pack it is: taking it apart would be a process of its own. Maintenance joins such packs.
     args: ['-c', 'fastimport.unpackLimit=1', 'fast-import', '--quiet', '--force', '--date-format=raw'],
-    input: Buffer.concat(commands),
+    input: Buffer.concat([Buffer.from(asked.join('')), ...commands]),
   };
   const end = await runGit(run);
-  const ids = end.stdout
-    .toString('utf8')
-    .split('\n')
-    .filter((line) => /^[0-9a-f]{40,64}$/.test(line));
-  return end.code === 0 && ids.length === plans.length ? ok(ids) : fail(gitFailed(run, end));
+  const lines = end.stdout.toString('utf8').split('\n');
+  const ids = lines.slice(asked.length).filter((line) => /^[0-9a-f]{40,64}$/.test(line));
+  if (end.code !== 0 || ids.length !== plans.length) return fail(gitFailed(run, end));
+  const found = (options.ask ?? []).flatMap((path, i): [string, string][] => {
+    const id = /^\d+ (?:blob|tree|commit) ([0-9a-f]+)\t/.exec(lines[i] ?? '')?.[1];
+    return id === undefined ? [] : [[path, id]];
+  });
+  return ok({ ids, tracked: new Map(found) });
 }
 
 async function committerTsOf(repo: Repo, commit: string): Promise<Result<number>> {

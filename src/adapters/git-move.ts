@@ -2,7 +2,7 @@
  * Moves the branch with its work tree and index from one commit to another, so that a kill at any point is mended by
  * the next pass: what is about to move is written down first, and only then do files, index and branch follow.
  */
-import { existsSync, lstatSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, rmSync, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
@@ -63,6 +63,37 @@ export async function advanceHead(
   }
   rmSync(pendingFile(repo), { force: true });
   return ok(undefined);
+}
+
+/**
+ * The same by a two-tree read, which looks into the index itself: right for a small one. `refused`: the index holds something
+ * else for one of the paths; nothing moved.
+ */
+export async function followHead(
+  repo: Repo,
+  move: { from: string; to: string; why: string },
+): Promise<Result<void> | 'refused'> {
+  writeDurably(pendingFile(repo), JSON.stringify({ from: move.from, to: move.to }));
+  const read = await readTreeInto(repo, move.from, move.to);
+  if (!read.ok) {
+    rmSync(pendingFile(repo), { force: true });
+    return read.problem.code === 'git-failed' ? 'refused' : read;
+  }
+  const updated = await updateBranch(repo, move);
+  if (!updated.ok) {
+    await healMove(repo);
+    return updated;
+  }
+  rmSync(pendingFile(repo), { force: true });
+  return ok(undefined);
+}
+
+const SMALL_INDEX_BYTES = 256 * 1024;
+
+/** Whether reading two whole trees costs less than asking for a few paths: up to some 2500 files. */
+export function hasSmallIndex(repo: Repo): boolean {
+  const stat = lstatSync(join(repo.gitDir, 'index'), { throwIfNoEntry: false });
+  return stat !== undefined && stat.size < SMALL_INDEX_BYTES;
 }
 
 /** Blob ids of some paths at HEAD and in the index; a path that one of them lacks is absent there. */
@@ -253,6 +284,16 @@ function sameAsTarget(repo: Repo, path: Moved): boolean {
   return diskBlob(repo, path.path) === path.toBlob;
 }
 
+/** undefined: nothing is there, or a file stands where one of its folders would be. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
 /** Whether one of the folders above a path is no folder but one of these. */
 function behind(repo: Repo, path: string, kinds: ReturnType<typeof kindOnDisk>[]): boolean {
   for (let folder = dirname(path); folder !== '.'; folder = dirname(folder))
@@ -261,7 +302,7 @@ function behind(repo: Repo, path: string, kinds: ReturnType<typeof kindOnDisk>[]
 }
 
 function kindOnDisk(path: string): 'absent' | 'link' | 'file' | 'other' {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
+  const stat = statOf(path);
   if (stat === undefined) return 'absent';
   return stat.isSymbolicLink() ? 'link' : stat.isFile() ? 'file' : 'other';
 }
