@@ -55,6 +55,7 @@ export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): T
         ? asKept(same, same.whole, tree)
         : (await import('./read-desired.ts')).readDesired(tree, revision, memory);
     last = { desired, files };
+    if (blobs.size > MOST_TEXTS_PER_FILE * files.length) forget(blobs, files);
     return ok(desired);
   };
 
@@ -85,6 +86,15 @@ export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): T
 /** A symbolic link's mode, as git writes it. */
 const LINK = '120000';
 const TEXT_LIMIT_FILES = 200_000;
+
+/** Texts kept for a file: the one that is there, and what became of it since the last time that others were dropped. */
+const MOST_TEXTS_PER_FILE = 2;
+
+/** Drops what is in this tree no more: a daemon meets a new text with every commit. One that is missed is read again. */
+function forget(blobs: Map<string, string>, files: readonly ListedFile[]): void {
+  const present = new Set(files.map((f) => f.blob));
+  for (const blob of blobs.keys()) if (!present.has(blob)) blobs.delete(blob);
+}
 
 async function list(repo: Repo, revision: string): Promise<Result<ListedFile[]>> {
   const listed = await listTree(repo, revision, '');

@@ -23,7 +23,7 @@ const PAST_S = 3 * 86_400;
 
 /** Journal seconds: everyone loses for so long, once in so long, at a time of its own. */
 const LOSING_S = 3_600;
-const CYCLE_S = 8 * 3_600;
+const CYCLE_S = 24 * 3_600;
 
 export type SoakFleet = Awaited<ReturnType<typeof soakFleet>>;
 
