@@ -249,9 +249,10 @@ export class Journals {
   }
 
   #entryOf(instance: LookedAt, spec: Instance, pattern: string): Entry {
-    const key = JSON.stringify([CACHE_VERSION, pattern, spec.market, policyDigest(spec.health), capOf(instance)]);
     const made = { spec, env: instance.env };
     const known = this.#entries.get(instance.name);
+    if (known !== undefined && known.made.spec === spec && known.made.env === instance.env) return known;
+    const key = JSON.stringify([CACHE_VERSION, pattern, spec.market, policyDigest(spec.health), capOf(instance)]);
     if (known !== undefined && known.key === key) {
       known.made = made;
       return known;

@@ -104,7 +104,8 @@ export async function observeOne(
   all: Known<ProcessCopy[]>,
 ): Promise<ObservedInstance> {
   await ops.journals.catchUp(instance);
-  return observeWith(ops, instance, all, await localOf(ops, desired, instance.name), ops.secrets.names);
+  const local = await localOf(ops, desired, instance.name);
+  return observeWith(ops, instance, all, local, ops.secrets.names);
 }
 
 function observeWith(

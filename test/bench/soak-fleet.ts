@@ -1,4 +1,5 @@
 /** The fleet of the soak: real git, a flat venue, bots that are shell processes, and a market that writes their journals. */
+import { randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
@@ -24,6 +25,9 @@ const PAST_S = 3 * 86_400;
 /** Journal seconds: everyone loses for so long, once in so long, at a time of its own. */
 const LOSING_S = 3_600;
 const CYCLE_S = 24 * 3_600;
+
+/** Journal seconds after which a bot begins a new run by itself. */
+const RUN_S = 3 * 3_600;
 
 export type SoakFleet = Awaited<ReturnType<typeof soakFleet>>;
 
@@ -61,6 +65,14 @@ export async function soakFleet(count: number) {
   let now = Math.floor(Date.now() / 1000) - PAST_S;
   const start = now;
   const rnd = random(5);
+  const begun = new Map<string, number>();
+  /** Since when a run counts: at first they are of different ages, so that they do not all end together. */
+  const begin = (id: string, ts: number, n: number) => {
+    const since = ts - (from0(ts) ? (n * RUN_S) / count : 0);
+    begun.set(id, since);
+    return since;
+  };
+  const from0 = (ts: number) => ts === start;
   const setClock = () => {
     writeFileSync(join(dir, 'clock.new'), `${now}\n`);
     renameSync(join(dir, 'clock.new'), join(dir, 'clock'));
@@ -69,7 +81,7 @@ export async function soakFleet(count: number) {
   return {
     dir,
     root,
-    running: () => readdirSync(runs).length,
+    running: () => readdirSync(runs).filter((name) => !name.includes('.')).length,
     trade: () => {
       const from = now;
       now += SPEED;
@@ -77,6 +89,10 @@ export async function soakFleet(count: number) {
       for (const [n, market] of markets.entries()) {
         const run = runOf(join(runs, market));
         if (run === null) continue;
+        if (from - (begun.get(run.id) ?? begin(run.id, from, n)) >= RUN_S) {
+          beginAnew(join(runs, market), run, market, from);
+          continue;
+        }
         const phase = (from - start + (n * CYCLE_S) / count) % CYCLE_S;
         appendFileSync(run.path, minute(run.id, market, from + 1, phase < LOSING_S, rnd));
       }
@@ -93,6 +109,23 @@ export async function soakFleet(count: number) {
       await rm(dir, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+/** A bot that begins a new run without ending: another file, another id, the same settings. */
+function beginAnew(registered: string, run: { pid: number; path: string }, market: string, ts: number): void {
+  const folder = dirname(run.path);
+  const stamp = new Date()
+    .toISOString()
+    .replaceAll(/[-:]|\..*/g, '')
+    .replace('T', '_');
+  const path = join(folder, `mm_${market}_${stamp}.jsonl`);
+  if (path === run.path) return;
+  const text = readFileSync(run.path, 'utf8');
+  const id = randomBytes(16).toString('hex');
+  const first = text.slice(0, text.indexOf('\n')).replace(/"run_id": "[0-9a-f]+"/, `"run_id": "${id}"`);
+  writeFileSync(path, `${first.replace(/"ts": [\d.]+/, `"ts": ${ts}`)}\n`);
+  writeFileSync(`${registered}.new`, `${run.pid} ${id} ${path}\n`);
+  renameSync(`${registered}.new`, registered);
 }
 
 const nameOf = (market: string) => market.split('-')[0]!.toLowerCase();
@@ -135,12 +168,14 @@ const BOT = `
 read -r now < "$1/clock"
 read -r uuid < /proc/sys/kernel/random/uuid
 run=$(echo "$uuid" | tr -d -)
-journal="$PWD/data/mm_journal/mm_\${MM_MARKET_NAME}_$(date +%Y%m%d_%H%M%S).jsonl"
+journal="$PWD/data/mm_journal/mm_\${MM_MARKET_NAME}_$(TZ=UTC date +%Y%m%d_%H%M%S).jsonl"
 config=$(env | sed -n -e '/^MM_API_KEY=/d' -e 's/^MM_\\([A-Z0-9_]*\\)=\\(.*\\)$/"\\L\\1\\E": "\\2"/p' | paste -sd, -)
 head="\\"run_id\\": \\"$run\\", \\"schema_version\\": 2, \\"market\\": \\"$MM_MARKET_NAME\\""
 static='"tick_size": "0.01", "min_order_size": "0.01", "min_order_size_change": "0.01"'
 echo "{\\"ts\\": $now, \\"seq\\": 1, $head, \\"type\\": \\"run_start\\", \\"environment\\": \\"testnet\\", \\"config\\": {$config}, \\"market_static\\": {$static}, \\"provenance\\": {\\"env_file\\": \\"$ENV\\"}}" > "$journal"
 stop() {
+  read -r pid run journal < "$1/runs/$MM_MARKET_NAME"
+  head="\\"run_id\\": \\"$run\\", \\"schema_version\\": 2, \\"market\\": \\"$MM_MARKET_NAME\\""
   rm -f "$1/runs/$MM_MARKET_NAME"
   read -r now < "$1/clock"
   flat='"position_before": "0", "position_after": "0", "enabled": true, "attempted": false, "submitted": false, "attempts": 0, "reason": "already_flat", "active_orders": 0'

@@ -1,5 +1,5 @@
 /**
- * The daemon over a long stretch of journal time: `npm run soak` (SOAK_MINUTES=20, SOAK_INSTANCES=300). The real
+ * The daemon over a long stretch of journal time: `npm run soak` (SOAK_MINUTES=20, SOAK_INSTANCES=300, SOAK_NODE=flags). The real
  * `reconcile --watch` runs hundreds of bots (small shell processes) against real git; a market a minute of journal time a
  * second fast makes some of them lose, so that they are tuned, committed, pushed and restarted. Prints a table a minute and
  * whether memory and latency stayed flat.
@@ -39,7 +39,17 @@ writeFileSync(hookFile, HOOK);
 const cli = join(process.cwd(), 'dist/shell/cli.js');
 const daemon = execa(
   process.execPath,
-  ['--expose-gc', '--require', hookFile, cli, '-C', fleet.root, 'reconcile', '--watch'],
+  [
+    ...(process.env['SOAK_NODE'] ?? '').split(' ').filter((flag) => flag !== ''),
+    '--expose-gc',
+    '--require',
+    hookFile,
+    cli,
+    '-C',
+    fleet.root,
+    'reconcile',
+    '--watch',
+  ],
   { reject: false, stdin: 'ignore', stdout: 'ignore', buffer: false, env: { SOAK_HEAP: heapFile } },
 );
 const passes: Pass[] = [];
