@@ -19,6 +19,19 @@ const HAVE: usize = 2060;
 const TYPE: usize = 2064;
 /** Bits: the text of this slot differs from the one before. The reader clears them, so that a no cannot hide a change. */
 const CHANGED: usize = 2068;
+/** What `skim` took: lines by number of the type (32 bytes), then those with a position, lines and mids in all. */
+const COUNTS: usize = 2360;
+const POSITIONS: usize = 2392;
+const TAKEN: usize = 2396;
+const MID_COUNT: usize = 2400;
+/** End of the line that `skim` read and left to be looked at; 0: it ends before a line that it refused. */
+const LOOK_END: usize = 2404;
+/** Time of its last line, and its highest one. */
+const LAST_TIME: usize = 2408;
+const HIGHEST_TIME: usize = 2416;
+/** Pairs of time and mid. */
+const MIDS: usize = 335872;
+const MIDS_KEPT: u32 = 3072;
 /** 16 bytes of ones and 16 of zeros: the first n bytes of a vector. */
 const ONES: usize = 2112;
 /** Powers of ten, 0 to 22: exact as doubles. */
@@ -48,6 +61,25 @@ const SCHEMA: u32 = 6;
 const REMEMBERED_DECIMAL: u32 = 7;
 
 const DEEPEST: i32 = 60;
+const LINE_BYTES: usize = 65536;
+
+/** Slots and types that `skim` knows. */
+const SCHEMA_VERSION: u32 = 4;
+const SIDE: u32 = 6;
+const PRICE: u32 = 12;
+const MID: u32 = 15;
+const BID: u32 = 16;
+const ASK: u32 = 17;
+const POSITION: u32 = 20;
+const MARK: u32 = 23;
+/** type, ts, run_id, schema_version */
+const EVERY: u32 = 0b10111;
+const MID_SLOTS: u32 = (1 << MID) | (1 << BID) | (1 << ASK) | (1 << MARK);
+const BOOK: u32 = (1 << BID) | (1 << ASK);
+const PLACED: u32 = 2;
+const PLACED_NEEDS: u32 = (1 << SIDE) | (1 << PRICE);
+/** Types of which only the number counts: other, order_placed, order_cancelled, snapshot. */
+const QUIET: u32 = 0b101101;
 
 /** Where the next line begins when the line at `at` is good, else 0. A newline must follow somewhere. */
 export function next(at: usize): usize {
@@ -89,6 +121,86 @@ export function next(at: usize): usize {
     store<u32>(HAVE, have);
     return p + 1;
   }
+}
+
+/**
+ * Takes good lines from `at` to `end` that change no more than counts, times and mids, and gives back where the first
+ * other one begins. Such a line has the run and, if any, the position last seen, and schema 2.
+ */
+export function skim(at: usize, end: usize): usize {
+  let taken: u32 = 0;
+  let positions: u32 = 0;
+  let mids: u32 = 0;
+  let last: f64 = 0;
+  let highest: f64 = -Infinity;
+  let after: usize = 0;
+  v128.store(COUNTS, i64x2.splat(0));
+  v128.store(COUNTS + 16, i64x2.splat(0));
+  while (at < end) {
+    after = next(at);
+    if (after == 0) break;
+    const have = load<u32>(HAVE);
+    const type = load<u32>(TYPE);
+    const time = load<f64>(TIME);
+    if (
+      (have & EVERY) != EVERY ||
+      (QUIET & (1 << type)) == 0 ||
+      (type == PLACED && ((have & PLACED_NEEDS) != PLACED_NEEDS || load<i32>(slotOf(SIDE), 8) != TEXT)) ||
+      (load<u32>(CHANGED) & have) != 0 ||
+      time != time ||
+      !schemaIs2() ||
+      after - at > LINE_BYTES
+    ) {
+      break;
+    }
+    if ((have & MID_SLOTS) != 0) {
+      let mid: f64 = 0;
+      if ((have & (1 << MID)) != 0) mid = decimalOf(MID);
+      else if ((have & (1 << MARK)) != 0) mid = decimalOf(MARK);
+      else if ((have & BOOK) == BOOK) mid = (decimalOf(BID) + decimalOf(ASK)) / 2;
+      else mid = Infinity;
+      if (mid != mid || mids == MIDS_KEPT) break;
+      if (mid != Infinity) {
+        store<f64>(MIDS + ((mids as usize) << 4), time);
+        store<f64>(MIDS + ((mids as usize) << 4), mid, 8);
+        mids += 1;
+      }
+    }
+    const count = COUNTS + ((type as usize) << 2);
+    store<u32>(count, load<u32>(count) + 1);
+    positions += (have >> POSITION) & 1;
+    last = time;
+    highest = max<f64>(highest, time);
+    taken += 1;
+    at = after;
+    after = 0;
+  }
+  store<u32>(TAKEN, taken);
+  store<u32>(POSITIONS, positions);
+  store<u32>(MID_COUNT, mids);
+  store<f64>(LAST_TIME, last);
+  store<f64>(HIGHEST_TIME, highest);
+  store<u32>(LOOK_END, after as u32);
+  return at;
+}
+
+// @ts-ignore: decorator
+@inline
+function slotOf(number: u32): usize {
+  return SLOTS + ((number as usize) << 4);
+}
+
+// @ts-ignore: decorator
+@inline
+function decimalOf(number: u32): f64 {
+  return decimal(load<u32>(slotOf(number)) as usize, load<u32>(slotOf(number), 4) as usize);
+}
+
+// @ts-ignore: decorator
+@inline
+function schemaIs2(): bool {
+  const start = load<u32>(slotOf(SCHEMA_VERSION));
+  return load<u32>(slotOf(SCHEMA_VERSION), 4) - start == 1 && load<u8>(start as usize) == 0x32;
 }
 
 /** The double nearest to a decimal without exponent, NaN when it has too many digits to be sure of that at once. */

@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import type { LineReader } from '../core/journal/line-reader.ts';
 import { pieceName } from '../core/journal/names.ts';
 import { LineScanner, type LineSink } from '../core/journal/scan.ts';
 import type { BadLine, JournalEvent } from '../core/journal/types.ts';
@@ -11,6 +12,8 @@ export type CursorSink = {
   /** A newer start of the bot begins (also the first one seen): state of the run before it is over. */
   startRun(run: { market: string; startedAt: string; path: string }): void;
   event(event: JournalEvent): void;
+  /** When given, it gets the lines that were read quickly instead of `event`; valid until it returns. */
+  quick?(line: LineReader): void;
 };
 
 /** What a poll found. `known: false`: the journal could not be read, which is never the same as empty. */
@@ -191,6 +194,7 @@ export class JournalCursor {
   #scan(state: CursorState, complete: boolean, found: Found, sink: CursorSink): string | null {
     const lines: LineSink = {
       event: (event) => sink.event(event),
+      ...(sink.quick === undefined ? {} : { quick: (line) => sink.quick!(line) }),
       bad: (line, reason) => {
         found.badLines += 1;
         if (found.firstBadLines.length < 20) found.firstBadLines.push({ file: state.piece, line, reason });

@@ -116,6 +116,14 @@ function countingSink(inner: LineSink) {
       else inner.quick(line);
     },
     bad: (line, reason) => inner.bad(line, reason),
+    ...(inner.skimmed === undefined
+      ? {}
+      : {
+          skimmed: (lines) => {
+            newest = Math.max(newest, lines.skimmed().highestTs);
+            inner.skimmed!(lines);
+          },
+        }),
   };
   const olderThan = (seconds: number) => fillTs.filter((ts) => ts <= newest - seconds).length;
   return { sink, olderThan, newerThan: (seconds: number) => fillTs.length - olderThan(seconds) };

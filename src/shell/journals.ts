@@ -15,6 +15,7 @@ import type { JournalEvidence } from '../adapters/journal-venue.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
 import { observe, tells } from '../core/health/observe.ts';
 import { loadRun, newRunState, policyDigest, type RunState, storeRun } from '../core/health/run.ts';
+import type { LineReader } from '../core/journal/line-reader.ts';
 import { LineScanner } from '../core/journal/scan.ts';
 import type { JournalEvent, RunEndEvent, RunStartEvent } from '../core/journal/types.ts';
 import type { Instance } from '../core/spec/types.ts';
@@ -151,6 +152,8 @@ export class Journals {
     const sink = {
       startRun: () => startRun(entry, spec, cap),
       event: (event: JournalEvent) => take(entry, spec, cap, event),
+      // None of the types that `take` remembers is read quickly.
+      quick: (line: LineReader) => fold(entry, spec, cap, line.passing),
     };
     if (this.#look === null) this.#folders.nextTick();
     const polled = entry.cursor.poll(this.#folders, sink, most);
@@ -315,10 +318,14 @@ function startRun(entry: Entry, spec: Instance, cap: number | null): void {
   Object.assign(entry, emptyRun(spec, cap));
 }
 
-function take(entry: Entry, spec: Instance, cap: number | null, event: JournalEvent): void {
+function fold(entry: Entry, spec: Instance, cap: number | null, event: JournalEvent): void {
   // Two starts within a second share one file: another run id is another run.
   if (event.runId !== '' && entry.run.startTs !== null && event.runId !== entry.run.runId) startRun(entry, spec, cap);
   observe(entry.run, event);
+}
+
+function take(entry: Entry, spec: Instance, cap: number | null, event: JournalEvent): void {
+  fold(entry, spec, cap, event);
   if (event.type === 'run_start') entry.runStart = event;
   if (event.type === 'run_end') entry.runEnd = event;
   if (
@@ -333,7 +340,11 @@ const envNameOf = (envFile: string | null) => envFile?.split('/').at(-1);
 
 function foldRun(paths: string[], spec: Instance, cap: number | null): RunState {
   const run = newRunState({ health: spec.health, maxPositionBase: cap });
-  const scanner = new LineScanner({ event: (event) => observe(run, event), bad: () => {} });
+  const scanner = new LineScanner({
+    event: (event) => observe(run, event),
+    quick: (line) => observe(run, line.passing),
+    bad: () => {},
+  });
   for (const path of paths) {
     scanner.startFile();
     scanFile(path, scanner);

@@ -1,14 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { JournalAnalysis } from '../../src/core/journal/analysis.ts';
+import type { LineReader } from '../../src/core/journal/line-reader.ts';
 import { LineScanner, type LineSink, type ScanMode } from '../../src/core/journal/scan.ts';
 import type { JournalEvent } from '../../src/core/journal/types.ts';
 import { journalLines, type Layout, random } from '../support/journal-generator.ts';
 
 const OPTIONS = { lastFills: 20, assumedFeeBps: 1 };
 
-/** Everything a reading of these bytes gives: its events, bad lines and the report. */
-function read(bytes: Buffer, mode: ScanMode) {
+/** Everything a reading of these bytes gives: its events (none of skimmed lines), bad lines and the report. */
+function read(bytes: Buffer, mode: ScanMode, skim = false) {
   const analysis = new JournalAnalysis(OPTIONS);
   const events: (JournalEvent & { schema: string })[] = [];
   const bad: string[] = [];
@@ -21,6 +22,7 @@ function read(bytes: Buffer, mode: ScanMode) {
       events.push({ ...line.event(), schema: line.schema });
       analysis.addQuick(line);
     },
+    ...(skim ? { skimmed: (lines: LineReader) => analysis.addSkimmed(lines) } : {}),
     bad: (line, reason) => {
       bad.push(`${line} ${reason}`);
       analysis.bad({ file: 'j', line, reason });
@@ -42,7 +44,9 @@ function same(text: string | Buffer) {
   expect(quick.events).toEqual(full.events);
   expect(quick.report).toEqual(full.report);
   expect(quick.line).toBe(full.line);
-  return quick;
+  const skimmed = read(bytes, 'quick', true);
+  expect({ ...skimmed, events: [] }).toEqual({ ...quick, events: [] });
+  return { ...quick, skimmedLines: quick.events.length - skimmed.events.length };
 }
 
 const lines = (seed: number, count: number, layout?: Layout) => {

@@ -82,7 +82,8 @@ test('a text that changes in a line that is refused is not forgotten', () => {
 });
 
 test('a sum of plain decimals and products is the exact one', () => {
-  const decimal = fc.stringMatching(/^-?\d{1,9}(\.\d{1,9})?$/);
+  // Short enough for 28 digits: there the reference rounds.
+  const decimal = fc.stringMatching(/^-?\d{1,6}(\.\d{1,5})?$/);
   const pairs = fc.array(fc.tuple(fc.constantFrom(1 as const, -1 as const), decimal, decimal), { maxLength: 40 });
   fc.assert(
     fc.property(pairs, (rows) => {

@@ -20,16 +20,18 @@ const FILLS_KEPT_MIN = 500;
  * is kept with its time. Events of another run are not counted.
  */
 export function observe(run: RunState, event: JournalEvent): void {
-  if (!tells(event)) return;
+  // Each once: an event may read itself out of its line whenever it is asked.
+  const { type, ts, runId, mid, position } = event;
+  if (!tells({ type, ts, mid, position })) return;
   if (run.startTs === null) begin(run, event);
-  else if (event.runId !== run.runId && event.runId !== '') return;
-  const gap = gapBefore(run, event);
-  if (gap !== null) restart(run, gap, event.ts);
-  run.now = Math.max(run.now, event.ts);
+  else if (runId !== run.runId && runId !== '') return;
+  const gap = gapBefore(run, type, ts);
+  if (gap !== null) restart(run, gap, ts);
+  run.now = Math.max(run.now, ts);
   run.latest = Math.max(run.latest, run.now);
-  if (event.mid !== null && event.mid > 0) {
-    run.h5.queue.mid(event.ts, event.mid);
-    run.h60.queue.mid(event.ts, event.mid);
+  if (mid !== null && mid > 0) {
+    run.h5.queue.mid(ts, mid);
+    run.h60.queue.mid(ts, mid);
   }
   run.h5.queue.expire(run.now);
   run.h60.queue.expire(run.now);
@@ -39,13 +41,13 @@ export function observe(run: RunState, event: JournalEvent): void {
     run.current = newActivity(minute);
   }
   count(run, event);
-  if (event.position !== null) notePosition(run, event.position, event.ts);
-  if (event.mid !== null && event.mid > 0) mark(run, event.mid);
+  if (position !== null) notePosition(run, position, ts);
+  if (mid !== null && mid > 0) mark(run, mid);
 }
 
 /** A decision must not hang on lines that tell nothing: of them a bot may write any number, or none. */
-export function tells(event: JournalEvent): boolean {
-  return Number.isFinite(event.ts) && (event.type !== 'other' || event.mid !== null || event.position !== null);
+export function tells({ type, ts, mid, position }: Pick<JournalEvent, 'type' | 'ts' | 'mid' | 'position'>): boolean {
+  return Number.isFinite(ts) && (type !== 'other' || mid !== null || position !== null);
 }
 
 function begin(run: RunState, event: JournalEvent): void {
@@ -63,12 +65,12 @@ function begin(run: RunState, event: JournalEvent): void {
 }
 
 /** Why the journal up to this event has a hole; null = it has none. */
-function gapBefore(run: RunState, event: JournalEvent): string | null {
-  const silence = event.ts - run.now;
+function gapBefore(run: RunState, type: JournalEvent['type'], ts: number): string | null {
+  const silence = ts - run.now;
   if (silence < -REORDER_S) return `clock set back ${Math.round(-silence)} s`;
   if (silence > SILENCE_GAP_S) return `no events for ${Math.round(silence)} s`;
-  if (event.type !== 'heartbeat' || run.heartbeatTs === null) return null;
-  const between = event.ts - run.heartbeatTs;
+  if (type !== 'heartbeat' || run.heartbeatTs === null) return null;
+  const between = ts - run.heartbeatTs;
   return between > HEARTBEAT_GAP_S ? `no heartbeat for ${Math.round(between)} s` : null;
 }
 
@@ -140,30 +142,31 @@ function count(run: RunState, event: JournalEvent): void {
 }
 
 function addFill(run: RunState, event: FillEvent): void {
-  if (event.tradeId !== '') {
-    if (run.tradeIds.has(event.tradeId)) {
+  const { ts, tradeId, side, price: priceText, qty: qtyText, fee: feeText } = event;
+  if (tradeId !== '') {
+    if (run.tradeIds.has(tradeId)) {
       run.duplicateFills += 1;
       return;
     }
-    run.tradeIds.add(event.tradeId);
+    run.tradeIds.add(tradeId);
     if (run.tradeIds.size > TRADE_IDS_KEPT) dropOldest(run.tradeIds);
   }
-  const price = Number(event.price);
-  const qty = Number(event.qty);
-  const fee = event.fee === null ? 0 : Number(event.fee);
+  const price = Number(priceText);
+  const qty = Number(qtyText);
+  const fee = feeText === null ? 0 : Number(feeText);
   const feeBps = (1e4 * fee) / (price * qty);
-  if (event.side === null || !(price > 0) || !(qty > 0) || !Number.isFinite(price * qty) || !Number.isFinite(feeBps)) {
+  if (side === null || !(price > 0) || !(qty > 0) || !Number.isFinite(price * qty) || !Number.isFinite(feeBps)) {
     run.badFills += 1;
     return;
   }
-  const sign = event.side === 'buy' ? 1 : -1;
+  const sign = side === 'buy' ? 1 : -1;
   const fill: RunFill = {
     id: run.fillsSeen,
-    ts: event.ts,
+    ts,
     minute: run.current.minute,
     sign,
-    price: event.price,
-    qty: event.qty,
+    price: priceText,
+    qty: qtyText,
     feeBps,
     edgeBps: event.edgeRecomputedBps,
   };
@@ -178,7 +181,7 @@ function addFill(run: RunState, event: FillEvent): void {
       horizon.open.push(minute);
     }
     minute.waiting += 1;
-    horizon.queue.fill(fill.id, event.ts, sign, price);
+    horizon.queue.fill(fill.id, ts, sign, price);
   }
   run.money.cash -= sign * price * qty + fee;
   run.money.netBase += sign * qty;

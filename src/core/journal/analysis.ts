@@ -3,9 +3,10 @@ import { ExactSum } from './exact-sum.ts';
 import { realizedPnl } from './fifo.ts';
 import type { LineReader } from './line-reader.ts';
 import { MarkoutBook, type MarkoutSummary, type PointSeries } from './markout-book.ts';
+import { edgeOf, sideOf } from './parse.ts';
 import type { JournalCounts, JournalItem, JournalMetrics, JournalRun, MarkoutMetric, Metric } from './report.ts';
 import { Mean, Ring } from './statistics.ts';
-import type { BadLine, FillEvent, JournalEvent } from './types.ts';
+import type { BadLine, FillEvent, JournalEvent, Side } from './types.ts';
 
 /** `lastFills`: fills of the realised PnL; `assumedFeeBps`: of notional, 0 for none. */
 export type AnalysisOptions = { lastFills: number; assumedFeeBps: number };
@@ -25,6 +26,11 @@ const MAX_RUNS = 1000;
 const MAX_GAPS_LISTED = 20;
 const HEARTBEAT_GAP_S = 60;
 const TRADE_IDS_KEPT = 10_000;
+
+type FillNumbers = Pick<
+  FillEvent,
+  'ts' | 'tradeId' | 'sideText' | 'price' | 'qty' | 'fee' | 'isTaker' | 'edgeBps' | 'mid'
+>;
 
 type RecentFill = {
   sign: 1 | -1 | 0;
@@ -96,17 +102,33 @@ export class JournalAnalysis {
     this.#end(event.ts, event.position, event.mid);
   }
 
-  /** The same of a line that was read quickly: only a fill is made into an event. */
+  /** The same of a line that was read quickly: what is not asked for is not read. */
   addQuick(line: LineReader): void {
     const { type, ts } = line;
-    if (type === 'fill') {
-      this.add(line.event(), line.schema);
-      return;
-    }
     const run = this.#begin(ts, line.runId, line.schema);
-    if (type === 'heartbeat') this.#addHeartbeat(run.runId, ts);
+    if (type === 'fill') this.#addFill(line, run);
+    else if (type === 'heartbeat') this.#addHeartbeat(run.runId, ts);
     else if (type !== 'other') this.#countOrder(type, type === 'rejection' && line.postOnly);
     this.#end(ts, line.position, line.mid);
+  }
+
+  /** Lines that only count, together. */
+  addSkimmed(reader: LineReader): void {
+    const { lines, orders, cancellations, snapshots, endTs, positions, position, mids } = reader.skimmed();
+    const counts = this.#counts;
+    counts.lines += lines;
+    counts.events += lines;
+    counts.orders += orders;
+    counts.cancellations += cancellations;
+    counts.snapshots += snapshots;
+    const run = this.#run!;
+    run.events += lines;
+    run.endTs = endTs;
+    this.#endTs = endTs;
+    this.#positions += positions;
+    if (positions > 0) this.#position = position;
+    for (let at = 0; at < mids; at += 1) this.#book.add(reader.midTs(at), 0, reader.midPrice(at));
+    if (mids > 0) this.#lastMid = reader.midPrice(mids - 1);
   }
 
   bad(line: BadLine): void {
@@ -181,8 +203,7 @@ export class JournalAnalysis {
   #addByType(event: JournalEvent, run: JournalRun): void {
     switch (event.type) {
       case 'fill':
-        run.fills += 1;
-        this.#addFill(event);
+        this.#addFill(event, run);
         break;
       case 'order_placed':
       case 'order_cancelled':
@@ -205,24 +226,27 @@ export class JournalAnalysis {
     }
   }
 
-  #addFill(fill: FillEvent): void {
+  #addFill(fill: FillNumbers, run: JournalRun): void {
+    run.fills += 1;
     this.#counts.fills += 1;
-    if (fill.side === null) this.#counts.unknownSides += 1;
-    this.#noteTradeId(fill.tradeId);
-    if (fill.edgeBps !== null) {
-      this.#edge.add(fill.edgeBps);
-      if (fill.edgeBps < 0) this.#adverse += 1;
+    const { ts, tradeId, sideText, price, qty, edgeBps, mid } = fill;
+    const side = sideOf(sideText);
+    if (side === null) this.#counts.unknownSides += 1;
+    this.#noteTradeId(tradeId);
+    if (edgeBps !== null) {
+      this.#edge.add(edgeBps);
+      if (edgeBps < 0) this.#adverse += 1;
     }
-    if (fill.edgeRecomputedBps !== null) this.#edgeRecomputed.add(fill.edgeRecomputedBps);
-    this.#addNotional(fill);
-    const { sideText, price, qty } = fill;
+    const edge = edgeOf(side, Number(price), mid);
+    if (edge !== null) this.#edgeRecomputed.add(edge);
+    this.#addNotional(price, qty, side, fill);
     const sign = sideText.includes('BUY') ? 1 : sideText.includes('SELL') ? -1 : 0;
-    this.#recent.push({ sign, price, qty, positionBefore: this.#position, mid: fill.mid ?? this.#lastMid });
+    this.#recent.push({ sign, price, qty, positionBefore: this.#position, mid: mid ?? this.#lastMid });
     // As in the origin's report, a side that is not a buy counts as a sell here.
-    this.#book.add(fill.ts, sign === 1 ? 1 : -1, Number(price));
+    this.#book.add(ts, sign === 1 ? 1 : -1, Number(price));
   }
 
-  #addNotional({ price, qty, fee, side, isTaker }: FillEvent): void {
+  #addNotional(price: string, qty: string, side: Side | null, { fee, isTaker }: FillNumbers): void {
     this.#notional.addProduct(1, price, qty);
     if (isTaker) this.#takerNotional.addProduct(1, price, qty);
     if (fee !== null) this.#fees.add(1, fee);

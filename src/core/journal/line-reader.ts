@@ -1,11 +1,11 @@
 import { WASM } from './line-wasm.ts';
 import { boundedId, edgeOf, midOf, NUMERIC_FIELDS, sideOf, toNumber } from './parse.ts';
-import type { FillEvent, JournalEvent } from './types.ts';
+import type { JournalEvent, Side } from './types.ts';
 
 /** Types that are read without the full parser: those with a number of their own, and every name that is not known. */
 const TYPES = ['other', 'fill', 'order_placed', 'order_cancelled', 'rejection', 'snapshot', 'heartbeat'] as const;
 /** Types whose every member may matter: their lines are for the full parser. */
-const FULL_TYPES = ['run_start', 'run_end', 'error', 'drawdown_stop'];
+const FULL_TYPES = ['run_start', 'run_end', 'error', 'drawdown_stop', 'margin_guard_shutdown'];
 export type QuickType = (typeof TYPES)[number];
 
 /**
@@ -16,21 +16,22 @@ export class LineReader {
   /** Where bytes are laid for reading, and how many. */
   readonly input: Buffer;
   readonly #next: (at: number) => number;
+  readonly #skim: (at: number, end: number) => number;
   readonly #decimal: (start: number, end: number) => number;
-  readonly #memory: Buffer;
+  readonly #memory: Latin1Buffer;
   readonly #words: Int32Array;
   readonly #times: Float64Array;
   #runId = '';
   #market = '';
-  /** null: not decoded yet. */
-  #position: string | null = null;
+  #position = '';
 
   constructor() {
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(WASM, 'base64')));
-    const { memory, next, decimal } = exports as Exports;
+    const { memory, next, skim, decimal } = exports as Exports;
     this.#next = next;
+    this.#skim = skim;
     this.#decimal = decimal;
-    this.#memory = Buffer.from(memory.buffer);
+    this.#memory = Buffer.from(memory.buffer) as Latin1Buffer;
     this.#words = new Int32Array(memory.buffer);
     this.#times = new Float64Array(memory.buffer);
     this.input = this.#memory.subarray(INPUT, INPUT + INPUT_BYTES);
@@ -39,7 +40,57 @@ export class LineReader {
 
   /** Where the line after the one at `at` begins, both in `input`; -1: not a line for this reader. */
   next(at: number): number {
-    const end = this.#next(INPUT + at);
+    return this.#shown(at, this.#next(INPUT + at));
+  }
+
+  /**
+   * Takes lines from `at` to `end` that only count, as long as they are of the run of the line before `at`, and gives back
+   * where the first other one begins; `skimmed` is what they were. `nextSkimmed` shows that line, as `next` would.
+   */
+  skim(at: number, end: number): number {
+    return this.#skim(INPUT + at, INPUT + end) - INPUT;
+  }
+
+  nextSkimmed(at: number): number {
+    return this.#shown(at, this.#words[LOOK_END]!);
+  }
+
+  /** The line has a run, and it is the one that `skim` compares with. */
+  get hasRun(): boolean {
+    return this.#has(SLOT.run_id);
+  }
+
+  /** How many lines `skim` took. */
+  get taken(): number {
+    return this.#words[TAKEN]!;
+  }
+
+  /** What they were; `endTs` of the last line, `highestTs` of them all. */
+  skimmed() {
+    const words = this.#words;
+    return {
+      lines: words[TAKEN]!,
+      orders: words[COUNTS + PLACED]!,
+      cancellations: words[COUNTS + TYPES.indexOf('order_cancelled')]!,
+      snapshots: words[COUNTS + TYPES.indexOf('snapshot')]!,
+      endTs: this.#times[LAST_TIME]!,
+      highestTs: this.#times[HIGHEST_TIME]!,
+      positions: words[POSITIONS]!,
+      position: this.#position,
+      mids: words[MID_COUNT]!,
+    };
+  }
+
+  /** Time and mid of the `at`th of their mids. */
+  midTs(at: number): number {
+    return this.#times[MID_PAIRS + 2 * at]!;
+  }
+
+  midPrice(at: number): number {
+    return this.#times[MID_PAIRS + 2 * at + 1]!;
+  }
+
+  #shown(at: number, end: number): number {
     if (end === 0 || end - INPUT - at > LINE_BYTES) return -1;
     const words = this.#words;
     const type = words[TYPE]!;
@@ -50,7 +101,7 @@ export class LineReader {
     } else if (type === PLACED && ((have & PLACED_NEEDS) !== PLACED_NEEDS || this.#kind(SLOT.side) !== TEXT)) return -1;
     // A refused line may have brought the change: it stays noted until a line shows the text.
     const changed = words[CHANGED]! & have;
-    if (changed !== 0) this.#forget(changed);
+    if (changed !== 0) this.#remember(changed);
     return end - INPUT;
   }
 
@@ -81,9 +132,7 @@ export class LineReader {
   }
 
   get position(): string | null {
-    if (!this.#has(SLOT.position)) return null;
-    this.#position ??= this.#text(SLOT.position);
-    return this.#position;
+    return this.#has(SLOT.position) ? this.#position : null;
   }
 
   get mid(): number | null {
@@ -101,83 +150,140 @@ export class LineReader {
     });
   }
 
+  /** Of a type without a kind of its own. */
+  get name(): string {
+    return this.#text(SLOT.type);
+  }
+
+  get tradeId(): string {
+    const kind = this.#kind(SLOT.trade_id);
+    if (kind !== TEXT && kind !== NUMBER) return '';
+    const text = this.#text(SLOT.trade_id);
+    if (kind === TEXT) return boundedId(text);
+    const value = Number(text);
+    return Number.isSafeInteger(value) ? String(value) : boundedId(text);
+  }
+
+  get side(): Side | null {
+    return sideOf(this.sideText);
+  }
+
+  get sideText(): string {
+    return this.#word(SLOT.side);
+  }
+
+  get price(): string {
+    return this.#text(SLOT.price);
+  }
+
+  get qty(): string {
+    return this.#text(SLOT.qty);
+  }
+
+  get fee(): string | null {
+    return this.#decimalText(SLOT.fee);
+  }
+
+  get isTaker(): boolean {
+    return this.#kind(SLOT.is_taker) === TRUE;
+  }
+
+  get level(): number | null {
+    return this.#integer(SLOT.level);
+  }
+
+  get edgeBps(): number | null {
+    return this.#number(SLOT.edge_bps);
+  }
+
+  get edgeRecomputedBps(): number | null {
+    return edgeOf(this.side, Number(this.price), this.mid);
+  }
+
+  get bestBid(): number | null {
+    return this.#number(SLOT.best_bid);
+  }
+
+  get bestAsk(): number | null {
+    return this.#number(SLOT.best_ask);
+  }
+
+  get spreadBps(): number | null {
+    return this.#number(SLOT.spread_bps);
+  }
+
+  get quoteLifetimeMs(): number | null {
+    return this.#number(SLOT.quote_lifetime_ms);
+  }
+
+  get reason(): string {
+    return this.#word(SLOT.reason);
+  }
+
   /** Of a rejection. */
   get postOnly(): boolean {
-    return this.#word(SLOT.reason).toUpperCase().includes('POST_ONLY');
+    return this.reason.toUpperCase().includes('POST_ONLY');
+  }
+
+  get activeOrders(): number | null {
+    return this.#integer(SLOT.active_orders);
+  }
+
+  get circuitOpen(): boolean {
+    return this.#kind(SLOT.circuit_open) === TRUE;
+  }
+
+  /** The line as an event that reads itself when asked, and only until the next line: nobody may keep it. */
+  get passing(): JournalEvent {
+    return this as unknown as JournalEvent;
   }
 
   /** The line as the event that the full parser would give. */
   event(): JournalEvent {
     const { type, ts, runId, market, position, mid } = this;
-    // Object literals in full: spreading a common part costs more than reading the line.
+    const common = { ts, runId, market, position, mid };
     switch (type) {
       case 'fill':
-        return this.#fill(ts, runId, market, position, mid);
-      case 'order_placed': {
-        const side = sideOf(this.#word(SLOT.side));
-        const level = this.#integer(SLOT.level);
-        return { ts, runId, market, position, mid, type, side, level, spreadBps: this.#number(SLOT.spread_bps) };
-      }
-      case 'order_cancelled':
-        return { ts, runId, market, position, mid, type, reason: this.#word(SLOT.reason) };
-      case 'rejection': {
-        const reason = this.#word(SLOT.reason);
-        return { ts, runId, market, position, mid, type, reason, postOnly: this.postOnly };
-      }
-      case 'snapshot':
         return {
-          ts,
-          runId,
-          market,
-          position,
-          mid,
+          ...common,
           type,
-          activeOrders: this.#integer(SLOT.active_orders),
-          circuitOpen: this.#kind(SLOT.circuit_open) === TRUE,
-          bestBid: this.#number(SLOT.best_bid),
-          bestAsk: this.#number(SLOT.best_ask),
-          spreadBps: this.#number(SLOT.spread_bps),
+          tradeId: this.tradeId,
+          side: this.side,
+          sideText: this.sideText,
+          price: this.price,
+          qty: this.qty,
+          fee: this.fee,
+          isTaker: this.isTaker,
+          level: this.level,
+          edgeBps: this.edgeBps,
+          edgeRecomputedBps: this.edgeRecomputedBps,
+          bestBid: this.bestBid,
+          bestAsk: this.bestAsk,
+          spreadBps: this.spreadBps,
+          quoteLifetimeMs: this.quoteLifetimeMs,
         };
+      case 'order_placed':
+        return { ...common, type, side: this.side, level: this.level, spreadBps: this.spreadBps };
+      case 'order_cancelled':
+        return { ...common, type, reason: this.reason };
+      case 'rejection':
+        return { ...common, type, reason: this.reason, postOnly: this.postOnly };
+      case 'snapshot': {
+        const { activeOrders, circuitOpen, bestBid, bestAsk, spreadBps } = this;
+        return { ...common, type, activeOrders, circuitOpen, bestBid, bestAsk, spreadBps };
+      }
       case 'heartbeat':
-        return { ts, runId, market, position, mid, type, activeOrders: this.#integer(SLOT.active_orders) };
+        return { ...common, type, activeOrders: this.activeOrders };
       case 'other':
-        return { ts, runId, market, position, mid, type, name: this.#text(SLOT.type) };
+        return { ...common, type, name: this.name };
     }
   }
 
-  #fill(ts: number, runId: string, market: string, position: string | null, mid: number | null): FillEvent {
-    const sideText = this.#text(SLOT.side);
-    const side = sideOf(sideText);
-    const price = this.#text(SLOT.price);
-    return {
-      ts,
-      runId,
-      market,
-      position,
-      mid,
-      type: 'fill',
-      tradeId: this.#tradeId(),
-      side,
-      sideText,
-      price,
-      qty: this.#text(SLOT.qty),
-      fee: this.#decimalText(SLOT.fee),
-      isTaker: this.#kind(SLOT.is_taker) === TRUE,
-      level: this.#integer(SLOT.level),
-      edgeBps: this.#number(SLOT.edge_bps),
-      edgeRecomputedBps: edgeOf(side, Number(price), mid),
-      bestBid: this.#number(SLOT.best_bid),
-      bestAsk: this.#number(SLOT.best_ask),
-      spreadBps: this.#number(SLOT.spread_bps),
-      quoteLifetimeMs: this.#number(SLOT.quote_lifetime_ms),
-    };
-  }
-
-  #forget(changed: number): void {
+  #remember(changed: number): void {
     this.#words[CHANGED]! &= ~changed;
     if ((changed & bit(SLOT.run_id)) !== 0) this.#runId = this.#text(SLOT.run_id);
     if ((changed & bit(SLOT.market)) !== 0) this.#market = this.#text(SLOT.market);
-    if ((changed & bit(SLOT.position)) !== 0) this.#position = null;
+    if ((changed & bit(SLOT.position)) !== 0) this.#position = this.#text(SLOT.position);
   }
 
   #has(slot: number): boolean {
@@ -191,7 +297,7 @@ export class LineReader {
 
   #text(slot: number): string {
     const at = slotAt(slot);
-    return this.#memory.toString('latin1', this.#words[at]!, this.#words[at + 1]!);
+    return this.#memory.latin1Slice(this.#words[at]!, this.#words[at + 1]!);
   }
 
   /** '' for everything that is no text. */
@@ -215,20 +321,15 @@ export class LineReader {
     const value = Number(this.#text(slot));
     return Number.isInteger(value) ? value : null;
   }
-
-  #tradeId(): string {
-    const kind = this.#kind(SLOT.trade_id);
-    if (kind !== TEXT && kind !== NUMBER) return '';
-    const text = this.#text(SLOT.trade_id);
-    if (kind === TEXT) return boundedId(text);
-    const value = Number(text);
-    return Number.isSafeInteger(value) ? String(value) : boundedId(text);
-  }
 }
+
+/** What `toString('latin1')` comes to after some detours, which cost more than a short text. */
+type Latin1Buffer = Buffer & { latin1Slice(start: number, end: number): string };
 
 type Exports = {
   memory: { buffer: ArrayBuffer };
   next: (at: number) => number;
+  skim: (at: number, end: number) => number;
   decimal: (start: number, end: number) => number;
 };
 /** Of the standard, as far as it is needed here; Node has it, the language's own library does not. */
@@ -249,6 +350,14 @@ const SEEN = 2056 / 4;
 const HAVE = 2060 / 4;
 const TYPE = 2064 / 4;
 const CHANGED = 2068 / 4;
+const COUNTS = 2360 / 4;
+const POSITIONS = 2392 / 4;
+const TAKEN = 2396 / 4;
+const MID_COUNT = 2400 / 4;
+const LOOK_END = 2404 / 4;
+const LAST_TIME = 2408 / 8;
+const HIGHEST_TIME = 2416 / 8;
+const MID_PAIRS = 335_872 / 8;
 const ONES = 2112;
 const POWERS = 2176;
 const LAST = 3072;

@@ -8,6 +8,8 @@ export type LineSink = {
   bad(line: number, reason: BadReason): void;
   /** When given, it gets the lines that were read quickly instead of `event`; valid until it returns. */
   quick?(line: LineReader): void;
+  /** Beside `quick`: lines that only count, together, after a line of their run; valid until it returns. */
+  skimmed?(lines: LineReader): void;
 };
 
 /** `quick`: lines straight from their bytes, the full parser for what that does not take; `full`: only it. Same result. */
@@ -89,20 +91,33 @@ export class LineScanner {
       bytes.copy(input, 0, start, start + length);
     }
     let at = 0;
+    let next = -1;
+    // What may be skimmed is known by the line before it.
+    let known = false;
     while (at < length) {
       if (input[at] === 10) {
         this.#line += 1;
         at += 1;
         continue;
       }
-      const next = reader.next(at);
+      if (known) {
+        at = reader.skim(at, length);
+        if (reader.taken > 0) {
+          this.#line += reader.taken;
+          this.#sink.skimmed!(reader);
+        }
+        if (at === length) break;
+        next = reader.nextSkimmed(at);
+      } else next = reader.next(at);
       if (next < 0) {
         at = this.#parseNext(bytes, start + at) - start;
+        known = false;
         continue;
       }
       this.#line += 1;
       if (this.#sink.quick === undefined) this.#sink.event(reader.event(), reader.schema);
       else this.#sink.quick(reader);
+      known = this.#sink.skimmed !== undefined && reader.hasRun;
       at = next;
     }
     return start + length;

@@ -108,6 +108,7 @@ function analysisSink(analysis: JournalAnalysis, file: () => string): LineSink {
   return {
     event: (event, schema) => analysis.add(event, schema),
     quick: (line) => analysis.addQuick(line),
+    skimmed: (lines) => analysis.addSkimmed(lines),
     bad: (line, reason) => analysis.bad({ file: file(), line, reason }),
   };
 }
