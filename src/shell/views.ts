@@ -88,7 +88,7 @@ type Sorted = { instances: readonly DesiredInstance[]; trails: Map<string, Trail
 
 const sorted = new WeakMap<readonly TrailEntry[], Sorted>();
 
-/** For each instance the entries that `concerns` picks, in their order: one walk over the trail for all of them. */
+/** For each instance the entries that `concerns` picks, in their order: one walk over the trail for all of them. Of an entry with many files only its env files are given. */
 export function trailsByInstance(
   trail: readonly TrailEntry[],
   instances: readonly DesiredInstance[],
@@ -106,12 +106,21 @@ function sortOut(trail: readonly TrailEntry[], instances: readonly DesiredInstan
   for (const { name, env } of instances)
     if (env !== null) byBase.set(env.basePath, [...(byBase.get(env.basePath) ?? []), name]);
   for (const entry of trail) {
-    const names = new Set(entry.instance === null ? [] : [entry.instance]);
-    for (const { path } of entry.files) for (const name of basesOf(path, byBase)) names.add(name);
-    for (const name of names) own.get(name)?.push(entry);
+    const files = new Map<string, TrailEntry['files']>(entry.instance === null ? [] : [[entry.instance, []]]);
+    for (const file of entry.files)
+      for (const name of basesOf(file.path, byBase)) {
+        const known = files.get(name);
+        if (known === undefined) files.set(name, [file]);
+        else known.push(file);
+      }
+    // The commit that brings a whole fleet is in every trail: each searches only its own files of it.
+    const shared = entry.files.length <= FEW_FILES;
+    for (const [name, theirs] of files) own.get(name)?.push(shared ? entry : { ...entry, files: theirs });
   }
   return own;
 }
+
+const FEW_FILES = 16;
 
 /** Whose base env a path is, or is written beside: the path itself, and each part of it that ends before a dot. */
 function basesOf(path: string, byBase: ReadonlyMap<string, string[]>): string[] {
