@@ -184,14 +184,20 @@ function withFreshRows(decided: Decided, input: DecideInput): Decided {
   };
 }
 
-/** Whether the newest journal run belongs to the desired env: no decision is taken from another iteration's fills. */
+/**
+ * Whether the newest journal run belongs to the desired env: no decision is taken from another iteration's fills. The one
+ * before it counts while it runs the very same values: a comment in the base env makes a new iter and restarts nothing.
+ */
 export function isCurrentRun(instance: DesiredInstance, observed: ObservedInstance): boolean {
-  const { journal, copies, receipts } = observed;
+  const { journal, copies, receipts, secretNames } = observed;
   if (journal.state !== 'ok' || instance.env === null) return false;
   const live = copies.known && copies.value.length === 1;
   if (live && endedRuns(receipts).has(journal.runId)) return false; // the new process has written nothing yet
   const name = journal.run.envFile?.split('/').at(-1);
-  return name === undefined || name === instance.env.path.split('/').at(-1);
+  if (name === undefined || name === instance.env.path.split('/').at(-1)) return true;
+  const copy = copies.known ? copies.value[0] : undefined;
+  if (!live || copy === undefined || !secretNames.ok) return false;
+  return copy.digest === digestOf(instance, secretNames.names) && iterOfPath(name, instance.env.basePath) === copy.iter;
 }
 
 function viewOf(

@@ -19,12 +19,10 @@ beforeAll(async () => {
   ];
   w = await fleetWorld(two, { puppet: { PUPPET_HEARTBEAT_MS: '86400000' } });
   await autonomy('observe');
-  w.behave(PUMP, { clockOffsetS: -(MINUTES + 2) * 60 });
+  w.behave(PUMP, { clockOffsetS: -2 * (MINUTES + 2) * 60 });
   expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 0 });
-  const start = Number(w.journalOf(PUMP)?.events[0]?.['ts']);
-  w.tell(PUMP, ...stretch(start + 1, MINUTES, -2));
-  await until(() => (w.journalOf(PUMP)?.events.length ?? 0) > MINUTES * 16, 'the journal');
-  w.behave(PUMP, {});
+  await lose();
+  w.behave(PUMP, { clockOffsetS: -(MINUTES + 2) * 60 });
 });
 afterEach(async () => {
   if (existsSync(away())) renameSync(away(), w.remote);
@@ -33,6 +31,12 @@ afterEach(async () => {
   daemon = null;
 });
 afterAll(() => w.end());
+
+async function lose() {
+  const start = Number(w.journalOf(PUMP)?.events[0]?.['ts']);
+  w.tell(PUMP, ...stretch(start + 1, MINUTES, -2));
+  await until(() => (w.journalOf(PUMP)?.events.length ?? 0) > MINUTES * 16, 'the journal');
+}
 
 const away = () => `${w.remote}.away`;
 const spec = (more: string) => `apiVersion: mmfleet/v1
@@ -108,6 +112,24 @@ test('when it answers again the step is made once, it runs, and every receipt is
   expect(await w.cli('audit', 'verify')).toMatchObject({ code: 0 });
 });
 
+test('a comment in the base env makes an iter and restarts nothing, and what runs on is still watched', async () => {
+  const before = await pids();
+  const path = 'fleet/env/pump/.env.pump';
+  w.put(path, `${await w.git(['show', `HEAD:${path}`])}\n# looked at\n`);
+  await w.commit('pump: a comment');
+  await lose();
+  expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 0 });
+  const log = await w.remoteLog();
+  expect(log.filter((s) => /^(tune|rebase)\(pump\)/.test(s)).slice(0, 2)).toEqual([
+    expect.stringMatching(/^tune\(pump\): iter003 /),
+    expect.stringMatching(/^rebase\(pump\): iter002 /),
+  ]);
+  expect(await running()).toEqual({ mon: null, pump: 3 });
+  expect((await pids())[0]).toBe(before[0]);
+  expect(w.signals(PUMP)).toHaveLength(2); // for the two steps alone
+  expect(await w.cli('audit', 'verify')).toMatchObject({ code: 0 });
+});
+
 test('suspended until a time: nothing is done before, and the daemon acts after it without a commit', async () => {
   const end = new Date(Math.ceil((Date.now() + 12_000) / 1000) * 1000);
   const at = end.toISOString().replace('.000', '');
@@ -122,6 +144,6 @@ test('suspended until a time: nothing is done before, and the daemon acts after 
   expect(await w.git(['show', 'HEAD:fleet/pump.yaml'])).toContain(at);
   await until(async () => (await head()) !== before, 'its receipt', 30_000);
   expect((await w.git(['log', '--format=%s', `${before}..HEAD`])).trim()).toMatch(
-    /^converge\(pump\): iter001 -> iter001/,
+    /^converge\(pump\): iter003 -> iter003/,
   );
 });
