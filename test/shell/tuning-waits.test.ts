@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   if (existsSync(away())) renameSync(away(), w.remote);
-  daemon?.kill('SIGKILL');
+  daemon?.kill('SIGTERM');
   await daemon;
   daemon = null;
 });

@@ -165,7 +165,8 @@ export async function fleetWorld(instances: Market[] = THREE, options: WorldOpti
     end: async () => {
       const all = await runtime.list();
       for (const copy of all.known ? all.value : []) await runtime.signal(copy, 'SIGKILL');
-      rmSync(dir, { recursive: true, force: true });
+      // A git process of a killed mmfleet may still be writing.
+      rmSync(dir, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }
