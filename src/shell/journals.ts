@@ -6,7 +6,7 @@
  * what was appended; reports that ask about the newest fills alone read the end (`analyse --tail`).
  */
 import { hash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type CursorState, JournalCursor, JournalFolders, type PollResult } from '../adapters/journal-cursor.ts';
@@ -78,6 +78,7 @@ export type JournalReader = Pick<
 const CACHE_VERSION = 2;
 /** Bytes read before others get their turn: some 50 ms. */
 const SLICE_BYTES = 16 * 1024 * 1024;
+const WRITES_A_TURN = 8;
 
 export class Journals {
   readonly #root: string;
@@ -229,13 +230,16 @@ export class Journals {
   }
 
   /** Writes the cache of what changed, so that the next one-shot run reads only what is new. Without room for it nothing is lost. */
-  save(): void {
+  async save(): Promise<void> {
+    let written = 0;
     for (const [name, entry] of this.#entries) {
       const cursor = entry.cursor.toJSON();
       if (!entry.changed || cursor === undefined) continue;
       const { key, runStart, runEnd, shuttingDown } = entry;
       const stored: Stored = { key, cursor, runStart, runEnd, shuttingDown };
       entry.changed = !this.#write(`${name}.json`, `${JSON.stringify(stored)}\n${storeRun(entry.run)}`);
+      written += 1;
+      if (written % WRITES_A_TURN === 0) await setImmediate();
     }
   }
 
@@ -244,6 +248,8 @@ export class Journals {
     try {
       mkdirSync(this.#cacheDir, { recursive: true, mode: 0o700 });
       writeFileSync(`${path}.${process.pid}.tmp`, `${digestOf(text)}\n${text}`, { mode: 0o600 });
+      // Over a file that is there, a rename waits for the disk; whoever finds none in between reads the journal itself.
+      rmSync(path, { force: true });
       renameSync(`${path}.${process.pid}.tmp`, path);
       return true;
     } catch {

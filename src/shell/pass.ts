@@ -137,8 +137,22 @@ async function lookAt(
   const known = { desired, fleet, trail: trail.value, git, ...found, proposals, oldBases: bases };
   const look = await planned(ops, known, null, options);
   // What was read of the journals need not be read again; the files as edited may declare what HEAD does not.
-  if (options.worktree !== true) ops.journals.save();
+  if (options.worktree !== true) await saveJournals(ops);
   return ok(look);
+}
+
+/** How much of the journals a daemon reads again after a kill, at most. */
+const SAVE_EVERY_MS = 60_000;
+
+const savedAtMs = new WeakMap<Ops, number>();
+
+/** At the first look, and then now and then: every instance's file is written anew. */
+async function saveJournals(ops: Ops): Promise<void> {
+  const nowMs = ops.clock.nowMs();
+  const sinceMs = nowMs - (savedAtMs.get(ops) ?? Number.NEGATIVE_INFINITY);
+  if (sinceMs >= 0 && sinceMs < SAVE_EVERY_MS) return;
+  savedAtMs.set(ops, nowMs);
+  await ops.journals.save();
 }
 
 /** The world as it is now, and the plan for it. */

@@ -31,8 +31,6 @@ const MIN_WAIT_MS = 1_000;
 const FIRST_INTERVAL_MS = 5_000;
 const LOCK_TIMEOUT_MS = 60_000;
 const MAX_FAILURES_SHIFT = 5;
-/** How much of the journals is read again after a kill, at most. */
-const SAVE_EVERY_MS = 60_000;
 
 /**
  * Runs passes until the signal; a Problem when the first one finds nothing it could watch. A pass that changed something is
@@ -47,7 +45,6 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | nu
   /** The last look, when it left nothing to do. */
   let settled: Look | null = null;
   let wholeAtMs = 0;
-  let savedAtMs = 0;
   deps.signal.addEventListener('abort', () => wakes.wake(), { once: true });
   for (let n = 1; !deps.signal.aborted; n += 1) {
     const log = deps.log.child({ pass: n });
@@ -69,9 +66,6 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | nu
       wakes.edited() || settled === null || due ? null : await quietPass(ops, settled, options);
     const report: PassReport = again ?? (await pass(ops, options));
     if (again === null) wholeAtMs = atMs;
-    // A whole look has just saved what it read.
-    if (again !== null && atMs - savedAtMs >= SAVE_EVERY_MS) ops.journals.save();
-    if (again === null || atMs - savedAtMs >= SAVE_EVERY_MS) savedAtMs = atMs;
     reminders = logPass(log, report, reminders, { ms: ops.clock.nowMs() - atMs, whole: again === null });
     if (report.applied.commits.length > 0) upkeep.begin(log);
     await deps.onPass?.(report);
@@ -90,7 +84,7 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | nu
     const leftMs = settled === null ? intervalMs : wholeAtMs + intervalMs - ops.clock.nowMs();
     await wakes.wait(Math.min(intervalMs, Math.max(0, leftMs)), intervalMs, deps.signal);
   }
-  ops.journals.save();
+  await ops.journals.save();
   wakes.close();
   await upkeep.end();
   return null;

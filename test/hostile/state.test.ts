@@ -68,7 +68,7 @@ describe('the journal cache', () => {
   const look = () => {
     const journals = new Journals(dir, join(dir, '.mmfleet'));
     const view = journals.look(instance);
-    journals.save();
+    void journals.save(); // one file: written before it returns
     return view;
   };
 

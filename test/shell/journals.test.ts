@@ -68,7 +68,7 @@ test('a long journal read in slices, at once, from a cache and line by line: one
   await sliced.catchUp(instance);
   expect(turns, 'others had their turn before it was read').toBe(1);
   expect(stateOf(sliced)).toEqual(atOnce);
-  sliced.save();
+  await sliced.save();
   expect(stateOf(open())).toEqual(atOnce);
   expect(atOnce.run).toBe(storeRun(folded([piece('000000')])));
 });

@@ -70,7 +70,7 @@ export function simJournals(look: (name: string) => SimRun | null): JournalReade
     evidence: () => ({ exitClean: false, runEnd: null, lastPosition: null }),
     reference: (name) => (runIdOf(name) === null ? null : `${runIdOf(name)}.jsonl@0..1000`),
     edgesOf: (): EdgeSums | null => null,
-    save: () => undefined,
+    save: async () => undefined,
   };
 }
 
