@@ -32,8 +32,8 @@ export class ProcessSweep {
   #most = Math.min(KEPT_MOST, Math.floor(descriptorLimit() / 2));
   #sweep = 0;
 
-  /** The carriers, in no order. Throws when /proc, or a process that may be ours, cannot be read: unknown, never empty. */
-  async marked(): Promise<Marked[]> {
+  /** The carriers of one fleet, in no order. Throws when /proc, or a process that may be ours, cannot be read: unknown, never empty. */
+  async marked(fleet: string): Promise<Marked[]> {
     const found: Marked[] = [];
     let again: number[] = [];
     this.#sweep += 1;
@@ -41,7 +41,7 @@ export class ProcessSweep {
       const first = name.charCodeAt(0);
       if (first < 0x31 || first > 0x39) continue;
       const pid = Number(name);
-      const answer = this.#look(pid);
+      const answer = this.#look(pid, fleet);
       if (answer === 'again') again.push(pid);
       else if (answer !== null) found.push(answer);
     }
@@ -50,7 +50,7 @@ export class ProcessSweep {
     for (let read = 1; again.length > 0 && read < EMPTY_ENVIRON_READS; read += 1) {
       await nextTurn();
       again = again.filter((pid) => {
-        const answer = this.#look(pid);
+        const answer = this.#look(pid, fleet);
         if (answer !== null && answer !== 'again') found.push(answer);
         return answer === 'again';
       });
@@ -63,21 +63,23 @@ export class ProcessSweep {
     for (const [pid, seen] of this.#seen) this.#forget(pid, seen);
   }
 
-  #look(pid: number): Marked | null | 'again' {
+  #look(pid: number, fleet: string): Marked | null | 'again' {
     const seen = this.#seen.get(pid);
-    if (seen === undefined) return this.#read(pid);
-    seen.sweep = this.#sweep;
-    if (this.#holds(pid, seen)) return seen.marked;
-    this.#forget(pid, seen);
-    return this.#read(pid);
+    if (seen !== undefined) {
+      seen.sweep = this.#sweep;
+      if (this.#holds(pid, seen, fleet)) return ofFleet(seen.marked, fleet);
+      this.#forget(pid, seen);
+    }
+    const read = this.#read(pid);
+    return read === 'again' ? read : ofFleet(read, fleet);
   }
 
   /** Whether what was seen of a pid is still what stands there. */
-  #holds(pid: number, seen: Seen): boolean {
+  #holds(pid: number, seen: Seen, fleet: string): boolean {
     if (seen.kind === 'foreign') return !mayBeOurs(pid);
     if (seen.kind === 'idle') return this.#stillIdle(seen.fd);
     if (!this.#runs(seen.fd)) return false;
-    const row = seen.marked?.row;
+    const row = ofFleet(seen.marked, fleet)?.row;
     // A leader of its own session and group can leave neither; any other process may move to another one.
     if (row === undefined || (row.session === pid && row.group === pid)) return true;
     const now = liveProcess(pid);
@@ -172,6 +174,10 @@ export class ProcessSweep {
     this.#kept -= 1;
     closeSync(seen.fd);
   }
+}
+
+function ofFleet(marked: Marked | null, fleet: string): Marked | null {
+  return marked?.env['MMFLEET_FLEET'] === fleet ? marked : null;
 }
 
 function descriptorLimit(): number {

@@ -54,8 +54,7 @@ async function readTable<T>(clock: Clock, read: () => Promise<T>): Promise<Known
 }
 
 async function carriers(fleetId: string): Promise<Marked[]> {
-  const all = await table.marked();
-  return all.filter(({ env }) => env['MMFLEET_FLEET'] === fleetId && env['MMFLEET_INSTANCE'] !== undefined);
+  return (await table.marked(fleetId)).filter(({ env }) => env['MMFLEET_INSTANCE'] !== undefined);
 }
 
 /**

@@ -45,12 +45,8 @@ type Found = { pid: number; session: number; startTicks: string; instance: strin
 const inOrder = (found: Found[]) => found.sort((a, b) => a.pid - b.pid);
 
 async function swept(): Promise<Found[]> {
-  const all = await sweep.marked();
-  return inOrder(
-    all
-      .filter(({ env }) => env['MMFLEET_FLEET'] === world.fleetId)
-      .map(({ row, env }) => ({ ...shown(row), instance: env['MMFLEET_INSTANCE'] })),
-  );
+  const all = await sweep.marked(world.fleetId);
+  return inOrder(all.map(({ row, env }) => ({ ...shown(row), instance: env['MMFLEET_INSTANCE'] })));
 }
 /** Every process read anew. */
 async function plain(): Promise<Found[]> {
@@ -187,10 +183,22 @@ function descriptorsOf(pid: number): number {
   }).length;
 }
 
+test('two fleets on one host see their own processes, also those whose session was never looked at', async () => {
+  const other = `${world.fleetId}-other`;
+  const child = shell('read go; setsid sleep 60 & read go', { ...ours('amzn'), MMFLEET_FLEET: other });
+  await until(async () => (await sweep.marked(other)).length === 1, 'it runs');
+  expect(await agreed()).toEqual([]);
+  say(child);
+  const leads = async () => (await sweep.marked(other)).filter(({ row }) => row.pid === row.session);
+  await until(async () => (await agreed()).length === 0 && (await leads()).length === 1, 'its child leads a session');
+  expect((await leads())[0]!.row).toEqual(liveProcess((await leads())[0]!.row.pid));
+  process.kill((await leads())[0]!.row.pid, 'SIGKILL');
+});
+
 test('only markers are remembered, no secret of an environment', async () => {
   const child = shell('exec sleep 60', { ...ours('amzn'), MM_API_KEY: 'sesame-0123456789' });
   await until(async () => (await swept()).length === 1, 'it runs');
-  const all = await sweep.marked();
+  const all = await sweep.marked(world.fleetId);
   const own = all.find(({ row }) => row.pid === child.pid)!;
   expect(own.env).toEqual({ ...ours('amzn') });
 });
