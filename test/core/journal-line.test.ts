@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Decimal } from '../../src/core/decimal.ts';
 import { ExactSum } from '../../src/core/journal/exact-sum.ts';
+import { realizedPnl } from '../../src/core/journal/fifo.ts';
 import { LineReader } from '../../src/core/journal/line-reader.ts';
 import { SOURCE_SHA256 } from '../../src/core/journal/line-wasm.ts';
 import { parseLine } from '../../src/core/journal/parse.ts';
@@ -95,6 +96,28 @@ test('a sum of plain decimals and products is the exact one', () => {
         want = want.plus(new Decimal(a).times(b).times(sign)).plus(new Decimal(a).times(sign));
       }
       expect(sum.value.toFixed()).toBe(want.toFixed());
+    }),
+  );
+});
+
+test('realised PnL in whole numbers is the one in decimals', () => {
+  const decimal = (most: number) => fc.stringMatching(new RegExp(`^\\d{1,5}(\\.\\d{1,${most}})?$`));
+  const trade = fc.record({
+    sign: fc.constantFrom(1 as const, -1 as const, 0 as const),
+    price: decimal(4),
+    qty: decimal(3),
+  });
+  const opening = fc.option(fc.record({ position: decimal(2), price: fc.integer({ min: 1, max: 1e6 }) }), {
+    nil: undefined,
+  });
+  // With that many places nothing is done in whole numbers.
+  const long = (text: string) => `${text}${text.includes('.') ? '' : '.'}${'0'.repeat(25)}`;
+  fc.assert(
+    fc.property(fc.array(trade, { maxLength: 60 }), opening, fc.boolean(), (trades, lot, short) => {
+      const start =
+        lot === undefined ? undefined : { position: `${short ? '-' : ''}${lot.position}`, price: lot.price / 8 };
+      const longer = trades.map((t) => ({ ...t, price: long(t.price), qty: long(t.qty) }));
+      expect(realizedPnl(trades, start).toFixed()).toBe(realizedPnl(longer, start).toFixed());
     }),
   );
 });
