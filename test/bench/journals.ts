@@ -1,4 +1,5 @@
 /** Whole-file analysis, the tail, and layouts of other bots. */
+import { linkSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cli, folder, generate, installed, medianOf, node, nothing, pair, peak, row, run, skip } from './measure.ts';
 
@@ -63,6 +64,53 @@ export function tailFirst(): void {
   const tail = (path: string) => cli('analyse', '--tail', '--last-fills', '500', path);
   pair({ goal: 'G3', what, peer: 'node -e 0', limit: 2 }, tail(large), nothing());
   pair({ goal: 'G3', what, peer: `the same of ${MEDIUM_MB} MB`, limit: 1.2 }, tail(large), tail(medium));
+}
+
+/**
+ * The same for a person who asks how an instance does: `status` of one whose newest run is long, as a rule (what was read
+ * before is kept) and when nothing is kept. Without it the whole run is read: what was found in it decides.
+ */
+export function longRun(): void {
+  const [short, long] = [opsWith('short', 'small'), opsWith('long', 'large')];
+  const status = (ops: string) => cli('-C', ops, 'status');
+  const anew = (ops: string) => ['sh', '-c', 'rm -rf "$1/.mmfleet"; shift; exec "$@"', 'sh', ops, ...status(ops)];
+  const peer = `the same of ${SMALL_MB} MB`;
+  for (const ops of [short, long]) run(status(ops));
+  pair({ goal: 'G3', what: `status, run of ${LARGE_MB} MB`, peer, limit: 1.2 }, status(long), status(short));
+  pair({ goal: 'G3', what: `status, ${LARGE_MB} MB, nothing kept`, peer, limit: 1.2 }, anew(long), anew(short));
+}
+
+/** An operations repository with one instance, whose newest run is the journal of that name. */
+function opsWith(name: string, journal: string): string {
+  const ops = join(folder, `ops-${name}`);
+  for (const part of ['fleet/env', 'data']) mkdirSync(join(ops, part), { recursive: true });
+  writeFileSync(join(ops, '.gitignore'), '.mmfleet/\n/data/\n');
+  writeFileSync(join(ops, 'fleet/env/.env.sol'), 'MM_MARKET_NAME=SOL-USD\nMM_ENVIRONMENT=testnet\n');
+  writeFileSync(
+    join(ops, 'fleet/fleet.yaml'),
+    'apiVersion: mmfleet/v1\nkind: Fleet\nmetadata: { name: bench }\nspec: {}\n',
+  );
+  writeFileSync(
+    join(ops, 'fleet/sol.yaml'),
+    `apiVersion: mmfleet/v1
+kind: Instance
+metadata: { name: sol }
+spec:
+  market: SOL-USD
+  account: main
+  baseEnv: env/.env.sol
+  runtime: { process: { command: [bot], cwd: .., envFileVariable: ENV } }
+  journal: { path: "../data/mm_{market}_*.jsonl" }
+  venue: { sim: { url: "http://127.0.0.1:1" } }
+`,
+  );
+  linkSync(join(folder, `${journal}.jsonl`), join(ops, 'data/mm_SOL-USD_20260216_000000.jsonl'));
+  const git = (...args: string[]) =>
+    run(['git', '-C', ops, '-c', 'user.name=b', '-c', 'user.email=b@localhost', ...args]);
+  git('init', '-q', '-b', 'main');
+  git('add', '-A');
+  git('commit', '-q', '-m', 'init');
+  return ops;
 }
 
 export function foreignLayouts(): void {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { coldStart } from './cold-start.ts';
 import { converging } from './fleet.ts';
 import { gitOfAnyAge } from './git.ts';
-import { foreignLayouts, LARGE_MB, MEDIUM_MB, tailFirst, wholeFile } from './journals.ts';
+import { foreignLayouts, LARGE_MB, longRun, MEDIUM_MB, tailFirst, wholeFile } from './journals.ts';
 import { folder, PAIRS, rows } from './measure.ts';
 import { processes } from './processes.ts';
 import { scale } from './scale.ts';
@@ -15,6 +15,7 @@ const GROUPS: Record<string, () => void> = {
   journal: () => {
     wholeFile();
     tailFirst();
+    longRun();
   },
   layouts: foreignLayouts,
   ticks,
