@@ -37,24 +37,22 @@ export function wholeFile(): void {
   pair(plain, ours(medium), node('parse-all', medium));
 }
 
-/** Counts, sums and means only, without markouts and PnL: less than the report has. */
+/** What the report has, but for the PnL of the last fills: counts, times, sums, means and the six markouts. */
 function duckQuery(path: string): string {
-  const texts = [
-    'type',
-    'run_id',
-    'side',
-    'price',
-    'qty',
-    'fee',
-    'edge_bps',
-    'position',
-    'mid',
-    'best_bid',
-    'best_ask',
-  ];
+  const texts = ['type', 'side', 'price', 'qty', 'fee', 'edge_bps', 'position', 'mid', 'best_bid', 'best_ask'];
   const columns = ["ts: 'DOUBLE'", ...texts.map((name) => `${name}: 'VARCHAR'`)].join(', ');
-  const fill = 'sum(price::DOUBLE * qty::DOUBLE), avg(edge_bps::DOUBLE), max(position), max(mid), max(best_bid)';
-  return `select type, run_id, count(*), min(ts), max(ts), ${fill} from read_json('${path}', format='newline_delimited', columns={${columns}}, ignore_errors=true) group by type, run_id`;
+  const json = `read_json('${path}', format='newline_delimited', columns={${columns}}, ignore_errors=true)`;
+  const mid = 'coalesce(mid::DOUBLE, (best_bid::DOUBLE + best_ask::DOUBLE) / 2)';
+  const sums = 'sum(price::DECIMAL(18,6) * qty::DECIMAL(18,6)), sum(fee::DECIMAL(18,6)), avg(edge_bps::DOUBLE)';
+  const gain = "case when side like '%BUY%' then 1 else -1 end * (m.mid - f.price) / f.price";
+  return `with e as materialized (select *, ${mid} as m from ${json}),
+    f as (select ts, side, price::DOUBLE as price from e where type = 'fill'),
+    m as (select ts, m as mid from e where m is not null)
+    select type, count(*), min(ts), max(ts), ${sums}, count(position) from e group by type
+    union all
+    select h::VARCHAR, count(*), 0, 0, 0, 0, 1e4 * avg(${gain}), 0
+    from (f cross join (values (0.25), (1), (5), (30), (60), (120)) as t(h)) as f asof join m on m.ts >= f.ts + f.h
+    where m.ts <= f.ts + f.h + 60 group by h`;
 }
 
 /** The last 500 fills whose markouts are known. */
