@@ -165,9 +165,26 @@ function noteOf(name: string, planned: Planned | undefined): string | null {
 
 /** The newest change of an instance; receipts and verdicts only when there is nothing else. */
 function lastAction(trail: TrailEntry[], name: string): StatusItem['lastAction'] {
-  const own = trail.filter((e) => e.instance === name && e.kind !== null);
-  const entry = own.find((e) => e.kind !== 'converge' && e.kind !== 'verdict') ?? own[0];
+  const entry = lastActs(trail).get(name);
   if (entry === undefined) return null;
   const theme = entry.trailers.find((t) => t.key === 'Theme')?.value;
   return { atTs: entry.committerTs, text: theme === undefined ? (entry.kind ?? '') : `${entry.kind} ${theme}` };
+}
+
+const sorted = new WeakMap<readonly TrailEntry[], Map<string, TrailEntry>>();
+
+/** For all instances in one walk over the trail. */
+function lastActs(trail: readonly TrailEntry[]): Map<string, TrailEntry> {
+  const known = sorted.get(trail);
+  if (known !== undefined) return known;
+  const change = new Map<string, TrailEntry>();
+  const other = new Map<string, TrailEntry>();
+  for (const entry of trail) {
+    if (entry.instance === null || entry.kind === null) continue;
+    const acts = entry.kind === 'converge' || entry.kind === 'verdict' ? other : change;
+    if (!acts.has(entry.instance)) acts.set(entry.instance, entry);
+  }
+  const acts = new Map([...other, ...change]);
+  sorted.set(trail, acts);
+  return acts;
 }

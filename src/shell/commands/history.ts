@@ -7,7 +7,7 @@ import { type Desired, verdictsPath } from '../desired.ts';
 import { EXIT } from '../exit.ts';
 import { openOps } from '../ops.ts';
 import { historyChart, historyTable } from '../render/history.ts';
-import { concerns } from '../views.ts';
+import { trailsByInstance } from '../views.ts';
 import { fail, printJson, selectFrom, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
@@ -44,8 +44,9 @@ export async function runHistory(names: string[], options: HistoryOptions): Prom
   if (only === 'bad') return EXIT.usage;
   if (options.all !== true && only?.size !== 1) return usage(io, 'history takes one instance, or --all');
   const chosen = only === null ? everyName(desired.value, trail.value) : [...only];
+  const own = ownTrails(desired.value, trail.value, chosen);
   const rows = chosen
-    .flatMap((name) => rowsOf(desired.value, trail.value, name).map((row) => ({ instance: name, ...row })))
+    .flatMap((name) => rowsOf(desired.value, own.get(name) ?? [], name).map((row) => ({ instance: name, ...row })))
     .filter((row) => sinceMs === null || utcMs(row.when) >= sinceMs);
   if (only === null) rows.sort((a, b) => (a.when < b.when ? 1 : a.when > b.when ? -1 : 0));
   print(desired.value, only === null ? null : (chosen[0] ?? ''), rows, options);
@@ -68,17 +69,25 @@ function print(desired: Desired, name: string | null, rows: NamedRow[], { io, js
   else io.out(`${historyTable(rows, name === null).join('\n')}\n`);
 }
 
+/** Sorted out for all at once; a name that is no longer declared has what its commits say of it. */
+function ownTrails(desired: Desired, trail: TrailEntry[], names: readonly string[]): Map<string, TrailEntry[]> {
+  const declared = desired.instances.filter((i) => names.includes(i.name));
+  const own = new Map(trailsByInstance(trail, declared));
+  for (const name of names) if (!own.has(name)) own.set(name, []);
+  const gone = new Set(names.filter((name) => declared.every((i) => i.name !== name)));
+  for (const entry of trail)
+    if (entry.instance !== null && gone.has(entry.instance)) own.get(entry.instance)?.push(entry);
+  return own;
+}
+
 function rowsOf(desired: Desired, trail: TrailEntry[], name: string): HistoryRow[] {
   const instance = desired.instances.find((i) => i.name === name);
   const env = instance?.env ?? null;
   const verdicts = env === null ? '' : (desired.files.get(verdictsPath(env.basePath))?.text ?? '');
   // A person's revert names no instance; it is told by the file it deletes.
-  const own = trail.flatMap((entry) => {
-    if (instance === undefined ? entry.instance !== name : !concerns(entry, instance)) return [];
-    return [
-      env === null ? entry : { ...entry, files: entry.files.filter((f) => f.path.startsWith(`${env.basePath}.`)) },
-    ];
-  });
+  const own = trail.map((entry) =>
+    env === null ? entry : { ...entry, files: entry.files.filter((f) => f.path.startsWith(`${env.basePath}.`)) },
+  );
   return historyRows(own, verdicts);
 }
 
