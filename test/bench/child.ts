@@ -15,7 +15,7 @@ import { JournalCursor, JournalFolders } from '../../src/adapters/journal-cursor
 import { journalLines, type Layout, writeJournal } from '../support/journal-generator.ts';
 import { liveFleet } from '../support/live-fleet.ts';
 import { pushToConverged } from './converge.ts';
-import { commitPairs, running, wholeTrail } from './git-programs.ts';
+import { commitPairs, passesInTurn, running, wholeTrail } from './git-programs.ts';
 import { writeRepository } from './git-repository.ts';
 import { observeProcesses } from './process-child.ts';
 import { scaleRow } from './scale-child.ts';
@@ -62,6 +62,9 @@ switch (name) {
     break;
   case 'git-commits':
     process.stdout.write(JSON.stringify(await commitPairs(args[0]!, Number(args[1]))));
+    break;
+  case 'git-passes':
+    process.stdout.write(JSON.stringify(await passesInTurn(args[0]!, Number(args[1]))));
     break;
   case 'git-trail':
     process.stdout.write(JSON.stringify(await wholeTrail(args[0]!, Number(args[1]), Number(args[2]))));

@@ -7,6 +7,7 @@ import { readLog } from '../../src/adapters/git-log.ts';
 import { type PublishPlan, publish } from '../../src/adapters/git-publish.ts';
 import { iterFileName } from '../../src/core/env/iter.ts';
 import { historyRows } from '../../src/core/trail/history.ts';
+import { fleetGit } from '../../src/shell/fleet-git.ts';
 import { openOps } from '../../src/shell/ops.ts';
 import { concerns } from '../../src/shell/views.ts';
 import { BENCH_EMAIL, BENCH_INSTANCES, basePathOf, iterMessage, iterText } from './git-repository.ts';
@@ -51,6 +52,29 @@ export async function commitPairs(dir: string, pairs: number) {
   }
   if (plainGit(dir, ['status', '--porcelain']) !== '') throw new Error('the commits left a changed tree');
   return samples;
+}
+
+/** Many passes of one commit each, with the upkeep that the daemon does beside them; what they leave behind. */
+export async function passesInTurn(dir: string, count: number) {
+  const repo = await opened(dir);
+  const git = fleetGit(repo);
+  const never = new AbortController().signal;
+  const costs: Spent[] = [];
+  const upkeep: Spent[] = [];
+  for (let n = 0; n < count; n += 1) {
+    const tip = await tipOf(repo);
+    const plan = planOf(BENCH_INSTANCES[n % BENCH_INSTANCES.length]!, 30_000 + n);
+    costs.push(await spent(() => publishLocally(repo, [plan], tip.ok ? tip.value : null)));
+    upkeep.push(
+      await spent(async () => {
+        const trouble = await git.maintain?.(never);
+        if (trouble !== null) throw new Error(trouble);
+      }),
+    );
+  }
+  const counted = plainGit(dir, ['count-objects', '-v']);
+  const of = (name: string) => Number(new RegExp(`^${name}: (\\d+)$`, 'm').exec(counted)?.[1]);
+  return { costs, upkeep, packs: of('packs'), loose: of('count') };
 }
 
 /** The whole trail out of git, without a cache, in a running process; against what git alone takes for the messages. */

@@ -1,7 +1,7 @@
 /** Commits, the trail and one instance's history in repositories of three ages. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { commitPairs, running, Spent, wholeTrail } from './git-programs.ts';
+import type { commitPairs, passesInTurn, running, Spent, wholeTrail } from './git-programs.ts';
 import { CLI, folder, median, node, PAIRS, pair, row, run, skip } from './measure.ts';
 
 const AGES = [10, 1_000, 10_000] as const;
@@ -16,6 +16,9 @@ export function gitOfAnyAge(): void {
   for (const [age, dir] of dirs) run(node('git-repository', dir, String(age)));
   reading(dirs);
   commits(dirs);
+  const young = join(folder, 'repository-young');
+  run(node('git-repository', young, '10'));
+  years(young);
 }
 
 function commits(dirs: ReadonlyMap<number, string>): void {
@@ -37,6 +40,20 @@ function commits(dirs: ReadonlyMap<number, string>): void {
     'one commit, wall',
     AGES.map((age) => [age, median(cost(age).map((s) => s.wall))]),
   );
+}
+
+/** A year of a small fleet, shortened: what stays behind when every pass makes one commit. */
+function years(dir: string): void {
+  const passes = 400;
+  const found: Awaited<ReturnType<typeof passesInTurn>> = JSON.parse(
+    run(node('git-passes', dir, String(passes))).stdout,
+  );
+  const peer = `${passes} passes of one commit`;
+  row({ goal: '', what: 'packs left', peer, ratio: found.packs, limit: 60, unit: 'packs' });
+  row({ goal: '', what: 'loose objects left', peer, ratio: found.loose, limit: 500, unit: 'objects' });
+  const sum = (spent: Spent[]) => spent.reduce((total, s) => total + s.cpu, 0);
+  row({ goal: '', what: 'upkeep beside them, CPU', peer, ratio: sum(found.upkeep) / sum(found.costs), limit: 0.5 });
+  both('G12', 'the last hundred', 'the first hundred', found.costs.slice(-100), found.costs.slice(0, 100), 1.5);
 }
 
 type Three = [Spent[], Spent[], Spent[]];
