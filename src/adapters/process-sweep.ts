@@ -29,7 +29,8 @@ export class ProcessSweep {
   readonly #byte = Buffer.alloc(1);
   #buffer = Buffer.alloc(64 * 1024);
   #kept = 0;
-  #most = Math.min(KEPT_MOST, Math.floor(descriptorLimit() / 2));
+  /** null: not looked up yet. */
+  #most: number | null = null;
   #sweep = 0;
 
   /** The carriers of one fleet, in no order. Throws when /proc, or a process that may be ours, cannot be read: unknown, never empty. */
@@ -162,6 +163,7 @@ export class ProcessSweep {
   }
 
   #keep(pid: number, seen: Omit<Seen, 'sweep'>): boolean {
+    this.#most ??= Math.min(KEPT_MOST, Math.floor(descriptorLimit() / 2));
     if (seen.fd !== -1 && this.#kept >= this.#most) return false;
     if (seen.fd !== -1) this.#kept += 1;
     this.#seen.set(pid, { ...seen, sweep: this.#sweep });
@@ -182,7 +184,7 @@ function ofFleet(marked: Marked | null, fleet: string): Marked | null {
 
 function descriptorLimit(): number {
   const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
-  return soft === undefined ? KEPT_MOST : Number(soft);
+  return soft === undefined ? 2 * KEPT_MOST : Number(soft);
 }
 
 /** The owner of what could not be opened is looked up anew: a process may become another user's, or ours. */
