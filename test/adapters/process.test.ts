@@ -155,3 +155,12 @@ test.each([
   expect(JSON.stringify(result)).not.toContain('sesame');
   expect(await world.copies()).toEqual([]);
 });
+
+test('of many starts asked for together all are made, and those that fail hold up none', async () => {
+  const command = (n: number) => (n % 3 === 0 ? ['no-such-program-here'] : ['sleep', '60']);
+  const orders = Array.from({ length: 12 }, (_, n) => world.order({ instance: `i${n}`, command: command(n) }));
+  const started = await Promise.all(orders.map((order) => world.runtime.start(order)));
+  expect(started.map((s) => s.ok)).toEqual(orders.map((_, n) => n % 3 !== 0));
+  const running = (await world.copies()).map((c) => c.instance).sort();
+  expect(running).toEqual(orders.flatMap((o, n) => (n % 3 === 0 ? [] : [o.instance])).sort());
+});
