@@ -24,7 +24,7 @@ const PAST_S = 3 * 86_400;
 
 /** Journal seconds: everyone loses for so long, once in so long, at a time of its own. */
 const LOSING_S = 3_600;
-const CYCLE_S = 72 * 3_600;
+const CYCLE_S = 150 * 3_600;
 
 /** Journal seconds after which a bot begins a new run by itself. */
 const RUN_S = 3 * 3_600;
@@ -196,7 +196,7 @@ const fleetYaml = (dir: string) => `apiVersion: mmfleet/v1
 kind: Fleet
 metadata: { name: soak }
 spec:
-  interval: 5s
+  interval: 10s
   git: { remote: origin, branch: main, push: true, author: { name: mmfleet, email: mmfleet@localhost } }
   guards: { maxConcurrentChanges: 8, maxShareChangedPerPass: 0.2, marketWideShare: 0.5 }
   defaults:
