@@ -27,6 +27,7 @@ export type AnalyseIo = {
   columns: number;
 };
 
+const FEW_FILLS = 1000;
 const PROGRESS_FROM_BYTES = 64 * 1024 * 1024;
 
 /** `mmfleet analyse PATH...`. Exit 0 whenever every file could be read, 3 when a path is wrong or no journal is found. */
@@ -34,7 +35,7 @@ export async function runAnalyse(paths: string[], options: AnalyseOptions, io: A
   // What one line needs is garbage by the next: a young generation that does not grow halves the peak memory.
   setFlagsFromString('--semi-space-growth-factor=1');
   // A few megabytes are read before code that was made fast for them would have paid for itself.
-  if (options.tail === true) setFlagsFromString('--interrupt-budget=500000');
+  if (options.tail === true && options.lastFills <= FEW_FILLS) setFlagsFromString('--no-opt');
   const runs = listRuns(paths);
   if (!runs.ok) return refuse([runs.problem], options, io);
   if (runs.value.length === 0) {
