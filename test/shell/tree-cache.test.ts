@@ -1,13 +1,16 @@
 /** A tree that is known in part, or wholly, says what it says when it is read anew. */
 import { existsSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { readTree } from '../../src/adapters/git-read.ts';
 import type { Desired } from '../../src/shell/desired.ts';
 import { readDesired } from '../../src/shell/read-desired.ts';
 import { openTrees } from '../../src/shell/trees.ts';
 import { AMZN, FLEET, MON } from '../core/spec/support.ts';
 import { type Clone, scratchWorld, type World } from '../support/repos.ts';
+
+// Many processes a test: patience for a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let world: World;
 let clone: Clone;

@@ -1,5 +1,5 @@
 /** What the bot would refuse in an env file, and what may not stand in a tracked one. */
-import { Decimal } from '../decimal.ts';
+import { compareDecimals } from '../decimal.ts';
 import type { Problem } from '../problem.ts';
 import {
   CATALOGUE,
@@ -71,10 +71,9 @@ export function refusal(key: string, value: string): Problem | null {
     limits.type === 'int' ? /^[+-]?\d{1,18}(\.0+)?$/ : /^[+-]?(\d{1,40}\.?\d{0,40}|\.\d{1,40})([eE][+-]?\d{1,3})?$/;
   const wanted = limits.type === 'int' ? `a whole number (${limits.unit})` : `a number (${limits.unit})`;
   if (!shape.test(text)) return refused(key, value, wanted);
-  const number = new Decimal(text);
-  const tooLow =
-    limits.hardMin !== null && (limits.exclusiveMin ? number.lte(limits.hardMin) : number.lt(limits.hardMin));
-  const tooHigh = limits.hardMax !== null && number.gt(limits.hardMax);
+  const low = limits.hardMin === null ? 1 : compareDecimals(text, limits.hardMin);
+  const tooLow = limits.exclusiveMin ? low <= 0 : low < 0;
+  const tooHigh = limits.hardMax !== null && compareDecimals(text, limits.hardMax) > 0;
   return tooLow || tooHigh ? refused(key, value, `${wanted} ${range(limits)}`) : null;
 }
 
@@ -93,7 +92,7 @@ export function brokenOrdering(values: EnvValues, keys: readonly string[]): { lo
     const [lower, upper] = [envValue(values, low), envValue(values, high)];
     if (lower === undefined || upper === undefined || refusal(low, lower) !== null || refusal(high, upper) !== null)
       continue;
-    if (new Decimal(lower.trim()).gt(upper.trim())) return { low, high };
+    if (compareDecimals(lower.trim(), upper.trim()) > 0) return { low, high };
   }
   return null;
 }
