@@ -188,7 +188,7 @@ spec:
         environment: ${JSON.stringify({ PUPPET_CONTROL: control, PUPPET_VENUE: venueState, ...puppet })}
         stop: { signal: SIGINT, timeout: 2s }
         startTimeout: 15s
-        backoff: { initial: 1s, max: 2s, stableAfter: 1h, crashLoopAfter: 3 }
+        backoff: { initial: 4s, max: 4s, stableAfter: 1h, crashLoopAfter: 3 }
     venue:
       settle: 100ms
       command:
