@@ -7,7 +7,7 @@ import { type Desired, verdictsPath } from '../desired.ts';
 import { EXIT } from '../exit.ts';
 import { openOps } from '../ops.ts';
 import { historyChart, historyTable } from '../render/history.ts';
-import { trailsByInstance } from '../views.ts';
+import { concerns, trailsByInstance } from '../views.ts';
 import { fail, printJson, selectFrom, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
@@ -72,6 +72,8 @@ function print(desired: Desired, name: string | null, rows: NamedRow[], { io, js
 /** Sorted out for all at once; a name that is no longer declared has what its commits say of it. */
 function ownTrails(desired: Desired, trail: TrailEntry[], names: readonly string[]): Map<string, TrailEntry[]> {
   const declared = desired.instances.filter((i) => names.includes(i.name));
+  const [one] = declared;
+  if (names.length === 1 && one !== undefined) return new Map([[one.name, trail.filter((e) => concerns(e, one))]]);
   const own = new Map(trailsByInstance(trail, declared));
   for (const name of names) if (!own.has(name)) own.set(name, []);
   const gone = new Set(names.filter((name) => declared.every((i) => i.name !== name)));
