@@ -1,7 +1,14 @@
 /** Every process that carries our markers, in one cheap sweep of the process table: the fast path beside `process-table.ts`. */
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { EMPTY_ENVIRON_READS, isOver, liveProcess, type ProcessRow, parseEnviron } from './process-table.ts';
+import {
+  EMPTY_ENVIRON_READS,
+  isOver,
+  liveProcess,
+  otherThreads,
+  type ProcessRow,
+  parseEnviron,
+} from './process-table.ts';
 
 /** A live process with the `MMFLEET_*` variables it was started with. */
 export type Marked = { row: ProcessRow; env: Readonly<Record<string, string>> };
@@ -107,13 +114,26 @@ export class ProcessSweep {
   }
 
   #read(pid: number): Marked | null | 'again' {
-    const opened = this.#open(`/proc/${pid}/environ`);
-    if (opened === 'foreign') this.#keep(pid, { kind: 'foreign', fd: -1, marked: null });
-    if (typeof opened === 'string') return null;
+    const found = this.#readAt(pid, `/proc/${pid}/environ`);
+    if (found !== 'empty') return found;
+    for (const thread of otherThreads(pid)) {
+      const told = this.#readAt(pid, `/proc/${thread}/environ`);
+      if (told !== 'empty') return told;
+    }
+    return this.#withoutEnviron(pid);
+  }
+
+  #readAt(pid: number, environ: string): Marked | null | 'again' | 'empty' {
+    const opened = this.#open(environ);
+    if (opened === 'gone') return 'empty';
+    if (opened === 'foreign') {
+      this.#keep(pid, { kind: 'foreign', fd: -1, marked: null });
+      return null;
+    }
     let kept = false;
     try {
       const bytes = this.#readAll(opened);
-      if (bytes.length === 0) return this.#withoutEnviron(pid);
+      if (bytes.length === 0) return 'empty';
       const marked = bytes.includes(MARKER) ? markedOf(pid, bytes.toString('utf8')) : null;
       // What stat said belongs to what environ said only if that program still runs.
       if (marked === 'gone' || !this.#runs(opened)) return liveProcess(pid) === null ? null : 'again';

@@ -38,7 +38,7 @@ export function liveProcess(pid: number): ProcessRow | null {
   return { pid, group: Number(fields[2]), session: Number(fields[3]), startTicks: fields[19] ?? '' };
 }
 
-/** Whether a stat line is that of a zombie, or of a kernel thread, which never was a program. */
+/** Whether a stat line is that of a zombie without a thread left, or of a kernel thread, which never was a program. */
 export function isOver(stat: string): boolean {
   return areOver(fieldsOf(stat));
 }
@@ -50,11 +50,13 @@ function fieldsOf(stat: string): string[] {
 
 function areOver(fields: string[]): boolean {
   const state = fields[0] ?? 'X';
-  return state === 'Z' || state === 'X' || (Number(fields[6]) & KERNEL_THREAD) !== 0;
+  // The first thread of a program may end before the others: those still trade.
+  const threads = Number(fields[17]);
+  return (state === 'Z' && !(threads > 1)) || state === 'X' || (Number(fields[6]) & KERNEL_THREAD) !== 0;
 }
 
 /** null: the process is gone, or it is somebody else's file. Any other failure (no descriptor left, say) is no answer. */
-function readOf(pid: number, file: 'stat' | 'environ'): string | null {
+function readOf(pid: number | string, file: 'stat' | 'environ'): string | null {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch (error) {
@@ -67,8 +69,9 @@ function readOf(pid: number, file: 'stat' | 'environ'): string | null {
 /** The environment a process was started with; null when it is gone or belongs to somebody else. */
 export async function environOf(row: ProcessRow): Promise<Record<string, string> | null> {
   for (let read = 0; read < EMPTY_ENVIRON_READS; read += 1) {
-    const text = readOf(row.pid, 'environ');
-    if (text === null) return null;
+    const first = readOf(row.pid, 'environ');
+    const text = first === null || first === '' ? threadsEnviron(row.pid) : first;
+    if (first === null && text === '') return null;
     if (text !== '') {
       // The pid may have been given to another process between the two reads.
       return liveProcess(row.pid)?.startTicks === row.startTicks ? parseEnviron(text) : null;
@@ -77,6 +80,23 @@ export async function environOf(row: ProcessRow): Promise<Record<string, string>
     await nextTurn();
   }
   return null;
+}
+
+/** Folders in /proc of the threads of a process other than the first, which may have ended before them. */
+export function otherThreads(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((tid) => (tid === String(pid) ? [] : [`${pid}/task/${tid}`]));
+  } catch {
+    return [];
+  }
+}
+
+function threadsEnviron(pid: number): string {
+  for (const thread of otherThreads(pid)) {
+    const text = readOf(thread, 'environ');
+    if (text !== null && text !== '') return text;
+  }
+  return '';
 }
 
 /** Wall time of a process's start in ms; `bootMs` is the machine's. */

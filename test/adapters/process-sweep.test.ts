@@ -134,6 +134,29 @@ test('a zombie that nobody waits for is not listed', async () => {
   expect(await agreed()).toEqual(['amzn']);
 });
 
+test('a program whose first thread has ended lives for as long as another one does', async () => {
+  const script = [
+    'import ctypes, sys, threading, time',
+    'threading.Thread(target=lambda: time.sleep(60)).start()',
+    'sys.stdin.readline()',
+    `ctypes.CDLL(None).syscall(${process.arch === 'x64' ? 60 : 93}, 0)`,
+  ].join('\n');
+  const env = { ...process.env, ...ours('amzn') };
+  const child = spawn('python3', ['-c', script], { env, stdio: ['pipe', 'ignore', 'ignore'] });
+  if (child.pid === undefined) return;
+  children.push(child);
+  const { pid } = child;
+  await until(async () => (await swept()).length === 1 && nameOf(pid)?.startsWith('python') === true, 'it runs');
+  say(child);
+  await until(() => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '), 'its first thread ended');
+  expect(await agreed()).toEqual(['amzn']);
+  sweep.close();
+  expect(await agreed()).toEqual(['amzn']);
+  process.kill(pid, 'SIGKILL');
+  await until(() => liveProcess(pid) === null, 'all of it ended');
+  expect(await agreed()).toEqual([]);
+});
+
 test.skipIf(!mayChoosePids())('a pid that another process holds now is read anew', async () => {
   const first = shell('exec sleep 60', ours('amzn'));
   await until(async () => (await swept()).length === 1, 'it runs');
