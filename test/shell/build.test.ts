@@ -3,9 +3,12 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type SchemaName, validatorOf } from '../../src/core/spec/validators.ts';
 import { helpTexts } from '../../src/shell/program.ts';
+
+// Many processes a test: patience for a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const ROOT = join(import.meta.dirname, '../..');
 const CLI = join(ROOT, 'dist/shell/cli.js');
