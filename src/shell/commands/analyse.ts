@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { listRuns, marketInside, type RunFiles, scanFile } from '../../adapters/journal-files.ts';
 import { readTail } from '../../adapters/journal-tail.ts';
 import { type AnalysisOptions, JournalAnalysis } from '../../core/journal/analysis.ts';
+import type { LineReader } from '../../core/journal/line-reader.ts';
 import { MARKOUT_GRACE_S } from '../../core/journal/markout.ts';
 import { HORIZONS_S, PointSeries } from '../../core/journal/markout-book.ts';
 import type { JournalItem } from '../../core/journal/report.ts';
@@ -129,14 +130,15 @@ function collectPoints(files: string[], mode: ScanMode): Result<PointSeries> {
 
 function pointsSink(): LineSink & { points: PointSeries } {
   const points = new PointSeries();
-  const event = (event: JournalEvent) => {
-    if (event.type === 'fill') {
-      const sign = event.sideText.includes('BUY') ? 1 : -1;
-      points.add({ ts: event.ts, sign, price: Number(event.price) });
+  const take = (line: LineReader | JournalEvent) => {
+    const { type, ts, mid } = line;
+    if (type === 'fill') {
+      const sign = line.sideText.includes('BUY') ? 1 : -1;
+      points.add({ ts, sign, price: Number(line.price) });
     }
-    if (event.mid !== null) points.add({ ts: event.ts, sign: 0, price: event.mid });
+    if (mid !== null) points.add({ ts, sign: 0, price: mid });
   };
-  return { points, event, bad: () => {} };
+  return { points, event: take, quick: take, bad: () => {} };
 }
 
 /** Files by market, in the order given; a market that no file name tells is looked up inside. */
