@@ -1,31 +1,46 @@
-/** File events of some folders, each watched as a whole: a folder that holds years of journals costs as much as an empty one. */
-import { type FSWatcher, watch } from 'node:fs';
+/** File events: hints that end a wait early. They carry no meaning and may be lost: the next look re-reads the world. */
+import { type FSWatcher, watch as watchFolder } from 'node:fs';
+import { watch as watchFiles } from 'chokidar';
 
-/** A hint that something changed; carries no meaning and may be lost: the next look re-reads the world. */
 export type Watcher = { close(): void };
+export type Watched = 'specs' | 'journals';
 
-/** Calls `wake` (at most every `quietMs`) with those of the folders in which a file appeared, changed or went. */
-export function watchFolders(folders: string[], wake: (changed: string[]) => void, quietMs: number): Watcher {
-  const changed = new Set<string>();
+/**
+ * Calls `wake`, at most every `quietMs`, with what changed: YAML directly in `specs`, or any file in one of the `journals`
+ * folders. Specs are few and come and go by renames, editors' swap files and checkouts: chokidar sorts that out. A journal
+ * folder is watched as a whole by one descriptor, because chokidar would hold one for every journal ever written there.
+ */
+export function watchFleet(
+  { specs, journals }: { specs: string; journals: readonly string[] },
+  wake: (changed: ReadonlySet<Watched>) => void,
+  quietMs: number,
+): Watcher {
+  let changed = new Set<Watched>();
   let timer: NodeJS.Timeout | null = null;
-  const watchers = folders.flatMap((folder) => {
-    const watcher = watchOne(folder, () => {
-      changed.add(folder);
-      if (timer !== null) return;
-      timer = setTimeout(() => {
-        timer = null;
-        const all = [...changed];
-        changed.clear();
-        wake(all);
-      }, quietMs);
-      timer.unref();
-    });
-    return watcher === null ? [] : [watcher];
+  const saw = (what: Watched) => () => {
+    changed.add(what);
+    if (timer !== null) return;
+    timer = setTimeout(() => {
+      timer = null;
+      const all = changed;
+      changed = new Set();
+      wake(all);
+    }, quietMs);
+    timer.unref();
+  };
+  const files = watchFiles(specs, {
+    depth: 0,
+    ignoreInitial: true,
+    ignorePermissionErrors: true,
+    ignored: (path, stats) => stats?.isFile() === true && !/\.ya?ml$/.test(path),
   });
+  files.on('all', saw('specs')).on('error', () => undefined);
+  const folders = journals.flatMap((folder) => watchOne(folder, saw('journals')) ?? []);
   return {
     close() {
       if (timer !== null) clearTimeout(timer);
-      for (const watcher of watchers) watcher.close();
+      for (const folder of folders) folder.close();
+      files.close().catch(() => undefined);
     },
   };
 }
@@ -33,7 +48,7 @@ export function watchFolders(folders: string[], wake: (changed: string[]) => voi
 /** null: it cannot be watched (gone, too many, say). That only costs speed: the interval still wakes the loop. */
 function watchOne(folder: string, changed: () => void): FSWatcher | null {
   try {
-    const watcher = watch(folder, changed);
+    const watcher = watchFolder(folder, changed);
     watcher.on('error', () => undefined);
     return watcher;
   } catch {

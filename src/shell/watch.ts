@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pino } from 'pino';
-import { type Watcher, watchFolders } from '../adapters/watcher.ts';
+import { type Watcher, watchFleet } from '../adapters/watcher.ts';
 import { type Reminder, remind } from '../core/plan/reminders.ts';
 import type { Problem } from '../core/problem.ts';
 import { select, usage } from './commands/common.ts';
@@ -122,14 +122,14 @@ function wakesOf(ops: Ops) {
       return was;
     },
     watch(look: Look | null): void {
-      const folders = look === null ? [] : foldersOf(ops, look);
-      if (folders.join('\n') === watched) return;
-      watched = folders.join('\n');
+      const journals = look === null ? [] : journalFolders(ops, look);
+      if (watcher !== null && journals.join('\n') === watched) return;
+      watched = journals.join('\n');
       watcher?.close();
-      watcher = watchFolders(
-        folders,
+      watcher = watchFleet(
+        { specs, journals },
         (changed) => {
-          if (changed.includes(specs)) edited = true;
+          if (changed.has('specs')) edited = true;
           wake();
         },
         QUIET_MS,
@@ -228,9 +228,10 @@ function logPass(
   return told.reminders;
 }
 
-function foldersOf(ops: Ops, look: Look): string[] {
-  const journals = look.desired.instances.flatMap((i) =>
+/** Those that are there already; another one is watched once a run has made it. */
+function journalFolders(ops: Ops, look: Look): string[] {
+  const folders = look.desired.instances.flatMap((i) =>
     i.spec === null ? [] : [dirname(resolve(ops.repo.root, i.spec.journal.path))],
   );
-  return [...new Set([join(ops.repo.root, 'fleet'), ...journals])].filter((f) => existsSync(f)).sort();
+  return [...new Set(folders)].filter((f) => existsSync(f)).sort();
 }

@@ -1,27 +1,41 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'vitest';
-import { watchFolders } from '../../src/adapters/watcher.ts';
+import { expect, test } from 'vitest';
+import { type Watched, watchFleet } from '../../src/adapters/watcher.ts';
 import { until } from '../support/puppet.ts';
 
-test('a file that appears, grows or goes wakes, and says in which folder; a folder that is not there costs nothing', async () => {
+test('specs that come, change, are replaced or go, and journals that grow; a folder that is not there costs nothing', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'mmfleet-watch-'));
-  const [a, b] = [join(dir, 'a'), join(dir, 'b')];
-  for (const folder of [a, b]) mkdirSync(folder);
-  let woken: string[] = [];
-  const watcher = watchFolders([a, b, join(dir, 'none')], (changed) => woken.push(...changed), 1);
-  const wakes = async (folder: string, act: () => void) => {
+  const [specs, a, b] = [join(dir, 'fleet'), join(dir, 'a'), join(dir, 'b')];
+  for (const folder of [specs, a, b]) mkdirSync(folder);
+  let woken: Watched[] = [];
+  const watcher = watchFleet({ specs, journals: [a, b, join(dir, 'none')] }, (changed) => woken.push(...changed), 1);
+  /** Again and again, because a watcher that has only just begun may miss the first. */
+  const wakes = async (what: Watched, act: (n: number) => void) => {
     woken = [];
-    act();
-    await until(() => woken.includes(folder), 'woken');
+    let n = 0;
+    await until(() => {
+      if (n % 20 === 0) act(n);
+      n += 1;
+      return woken.includes(what);
+    }, `woken by ${what}`);
   };
   try {
-    await wakes(a, () => writeFileSync(join(a, 'one'), '1'));
-    await wakes(a, () => appendFileSync(join(a, 'one'), '2'));
-    await wakes(b, () => writeFileSync(join(b, 'two'), '1'));
-    await wakes(a, () => rmSync(join(a, 'one')));
-    await wakes(b, () => rmSync(b, { recursive: true }));
+    await wakes('specs', (n) => writeFileSync(join(specs, `one${n}.yaml`), '1'));
+    await wakes('specs', () => appendFileSync(join(specs, 'one0.yaml'), '2'));
+    await wakes('specs', (n) => {
+      writeFileSync(join(specs, '.one.swp'), String(n));
+      renameSync(join(specs, '.one.swp'), join(specs, 'one0.yaml'));
+    });
+    await wakes('specs', () => rmSync(join(specs, 'one0.yaml'), { force: true }));
+    await wakes('journals', (n) => writeFileSync(join(a, 'one'), String(n)));
+    await wakes('journals', () => appendFileSync(join(a, 'one'), '2'));
+    await wakes('journals', (n) => writeFileSync(join(b, 'two'), String(n)));
+    woken = [];
+    writeFileSync(join(specs, 'notes.txt'), 'no spec');
+    await wakes('journals', () => rmSync(b, { recursive: true, force: true }));
+    expect(woken).not.toContain('specs');
   } finally {
     watcher.close();
     rmSync(dir, { recursive: true, force: true });

@@ -10,7 +10,7 @@ import { LineReader } from '../../src/core/journal/line-reader.ts';
 import { SOURCE_SHA256 } from '../../src/core/journal/line-wasm.ts';
 import { parseLine } from '../../src/core/journal/parse.ts';
 
-const SOURCE = join(import.meta.dirname, '..', '..', 'wasm', 'journal-line.ts');
+const SOURCE = join(import.meta.dirname, '..', '..', 'src', 'core', 'journal', 'wasm', 'journal-line.ts');
 const reader = new LineReader();
 
 /** What the quick reader says of one line: null for a no. */

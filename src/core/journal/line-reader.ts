@@ -9,7 +9,7 @@ const FULL_TYPES = ['run_start', 'run_end', 'error', 'drawdown_stop', 'margin_gu
 export type QuickType = (typeof TYPES)[number];
 
 /**
- * Reads good lines straight from their bytes with the program in wasm/journal-line.ts: no object and no text is made
+ * Reads good lines straight from their bytes with the program in src/core/journal/wasm/journal-line.ts: no object and no text is made
  * until somebody asks for it. After `next` it shows the members of the line that `next` took.
  */
 export class LineReader {
@@ -357,7 +357,7 @@ const LINE_BYTES = 64 * 1024;
 const INPUT = 64 * 1024;
 const INPUT_BYTES = 256 * 1024;
 
-// As in wasm/journal-line.ts; indices into the views of 4 and 8 bytes.
+// As in src/core/journal/wasm/journal-line.ts; indices into the views of 4 and 8 bytes.
 const SLOTS = 1024 / 4;
 const TIME = 2048 / 8;
 const SEEN = 2056 / 4;

@@ -1,4 +1,4 @@
-/** The published JSON Schemas, and ajv set up for them. Not part of the built program: see build.mjs. */
+/** The published JSON Schemas, and ajv set up for them. Not part of the built program: see src/build.mjs. */
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fleet from '../../../schemas/fleet.schema.json' with { type: 'json' };
 import holds from '../../../schemas/holds.schema.json' with { type: 'json' };

@@ -10,11 +10,11 @@ node -e '
   const { createHash } = require("node:crypto");
   const { readFileSync, writeFileSync } = require("node:fs");
   const source = createHash("sha256").update(readFileSync("journal-line.ts")).digest("hex");
-  const text = `/** Compiled from wasm/journal-line.ts by \`npm run wasm\`; do not edit. */
+  const text = `/** Compiled from src/core/journal/wasm/journal-line.ts by \`npm run wasm\`; do not edit. */
 export const WASM =
   \x27${readFileSync(process.argv[1]).toString("base64")}\x27;
 /** SHA-256 of the source that it was compiled from. */
 export const SOURCE_SHA256 = \x27${source}\x27;
 `;
-  writeFileSync("../src/core/journal/line-wasm.ts", text);
+  writeFileSync("../line-wasm.ts", text);
 ' "$out/line.wasm"

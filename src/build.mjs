@@ -10,11 +10,11 @@ import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, transform } from 'esbuild';
 
-const ROOT = import.meta.dirname;
+const ROOT = join(import.meta.dirname, '..');
 const DIST = join(ROOT, 'dist');
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 /** What a cache that another build wrote must not be taken for. */
-const buildId = digestOf(['src', 'schemas', 'package.json', 'package-lock.json', 'build.mjs']);
+const buildId = digestOf(['src', 'schemas', 'package.json', 'package-lock.json']);
 
 const common = {
   absWorkingDir: ROOT,
@@ -84,7 +84,7 @@ async function validatorCode() {
     write: false,
   });
   const module = { exports: {} };
-  const require = createRequire(join(ROOT, 'build.mjs'));
+  const require = createRequire(import.meta.filename);
   new Function('module', 'exports', 'require', compiled.outputFiles[0].text)(module, module.exports, require);
   const { default: standalone } = require('ajv/dist/standalone');
   const names = ['fleet', 'instance', 'holds'];
