@@ -7,7 +7,7 @@ import { fail, ok, type Problem, type Result } from '../core/problem.ts';
 import type { Fleet } from '../core/spec/types.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
 import { fleetGuards } from '../core/tuning/guards.ts';
-import type { Desired, DesiredInstance } from './desired.ts';
+import { type Desired, type DesiredInstance, FLEET_FOLDER } from './desired.ts';
 import { type Observed, observe } from './observe.ts';
 import type { Ops } from './ops.ts';
 import { knownProposals, withProposal } from './proposal-view.ts';
@@ -275,12 +275,19 @@ function forced(planned: Planned, { view }: Situation, force: 'restart' | 'flatt
   return { item, standing: 'change', effect: { do: 'restart', cause: 'not-running' } };
 }
 
-/** Folders in which mmfleet writes. */
+/** Folders in which mmfleet writes, none of them within another: git compares every file with each. */
 function ownedFolders(desired: Desired): string[] {
   const bases = desired.instances.flatMap((i) =>
     i.env === null ? [] : [i.env.basePath.split('/').slice(0, -1).join('/') || '.'],
   );
-  return [...new Set(['fleet', ...bases])];
+  const folders = new Set([FLEET_FOLDER, ...bases]);
+  return [...folders].filter((folder) => !parentsOf(folder).some((parent) => folders.has(parent)));
+}
+
+/** Every folder that a folder of the repository is in, the whole repository (`.`) first. */
+function parentsOf(folder: string): string[] {
+  const names = folder.split('/');
+  return folder === '.' ? [] : ['.', ...names.slice(1).map((_, n) => names.slice(0, n + 1).join('/'))];
 }
 
 const envName = (basePath: string, iter: number | null) =>
