@@ -1,5 +1,5 @@
 /** Small files that passes look at again and again: one stat while nothing changed. */
-import { readFileSync, type Stats, statSync } from 'node:fs';
+import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
 
 type Kept = { stat: Stats; text: string };
 
@@ -41,6 +41,15 @@ export function foldersVersion(paths: readonly string[]): string | null {
     return stats.map((s) => (s === undefined ? '-' : `${s.dev} ${s.ino} ${s.mtimeMs} ${s.ctimeMs}`)).join(',');
   } catch {
     return null;
+  }
+}
+
+/** Names of the files in a folder; none where there is no folder. null: it cannot be told. */
+export function namesIn(path: string): string[] | null {
+  try {
+    return readdirSync(path);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? [] : null;
   }
 }
 

@@ -5,7 +5,7 @@ import { clearIntent, readIntent, type StopIntent, writeIntent } from '../adapte
 import { clearLocalHold, readLocalHold, writeLocalHold } from '../adapters/local-holds.ts';
 import { acquireLock, type Lock, type LockOptions } from '../adapters/lock.ts';
 import { appendReceipt } from '../adapters/receipt-log.ts';
-import { foldersVersion, TextFiles } from '../adapters/text-files.ts';
+import { foldersVersion, namesIn, TextFiles } from '../adapters/text-files.ts';
 import { NO_RESTARTS, type RestartState } from '../core/flat/backoff.ts';
 import type { Receipt } from '../core/flat/types.ts';
 import type { Known, Result } from '../core/problem.ts';
@@ -31,6 +31,8 @@ export type LocalState = {
   restarts(name: string): Promise<RestartState>;
   /** Keeps the back-off count; losing it only starts the count anew. */
   writeRestarts(name: string, state: RestartState): Promise<void>;
+  /** Whether there may be anything of an instance, as of now: false is no intent, no hold, no receipt and no count. Absent: ask for each. */
+  present?(): (name: string) => boolean;
   /** Another text whenever an intent, a hold, a receipt or a count was written by any mmfleet; null or absent: it cannot be told. */
   version?(): string | null;
 };
@@ -38,6 +40,10 @@ export type LocalState = {
 /** `gitDir`: the clone's `.git`; `stateDir`: `.mmfleet`. Both absolute. */
 export function localState({ gitDir, stateDir }: { gitDir: string; stateDir: string }): LocalState {
   const restartsPath = (name: string) => join(stateDir, 'backoff', `${name}.json`);
+  const folders = [
+    ...['stops', 'holds'].map((folder) => join(gitDir, 'mmfleet', folder)),
+    ...['receipts', 'backoff'].map((folder) => join(stateDir, folder)),
+  ];
   const texts = new TextFiles();
   return {
     lock: (options) => acquireLock(join(gitDir, 'mmfleet'), options),
@@ -66,13 +72,14 @@ export function localState({ gitDir, stateDir }: { gitDir: string; stateDir: str
       await writeFile(beside, JSON.stringify(state));
       await rename(beside, restartsPath(name));
     },
-    version: () => {
-      const folders = [
-        ...['stops', 'holds'].map((folder) => join(gitDir, 'mmfleet', folder)),
-        ...['receipts', 'backoff'].map((folder) => join(stateDir, folder)),
-      ];
-      return foldersVersion(folders);
+    present() {
+      const listed = folders.map(namesIn);
+      // A folder that cannot be listed may hold anything: each of its files says so itself.
+      if (listed.includes(null)) return () => true;
+      const names = new Set(listed.flatMap((files) => files!.map((file) => file.replace(/\.jsonl?$/, ''))));
+      return (name) => names.has(name);
     },
+    version: () => foldersVersion(folders),
   };
 }
 

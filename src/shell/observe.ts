@@ -2,7 +2,7 @@
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { StopIntent } from '../adapters/intents.ts';
-import type { RestartState } from '../core/flat/backoff.ts';
+import { NO_RESTARTS, type RestartState } from '../core/flat/backoff.ts';
 import type { Receipt } from '../core/flat/types.ts';
 import type { ProcessCopy } from '../core/ports.ts';
 import { type Known, known, type Problem } from '../core/problem.ts';
@@ -61,11 +61,16 @@ async function observeAll(ops: Ops, desired: Desired, before: Observed | null): 
   const answerOf = new Map(asked.map((each, i) => [each, answers[i]!]));
   const byName = new Map<string, ObservedInstance>();
   const secrets = secretNamesOf(ops);
+  const mayHave = ops.local.present?.() ?? (() => true);
   for (const [n, instance] of desired.instances.entries()) {
     // Reading a thousand journals takes a while: signals, timers and the other work of the process come in between.
     if (n % INSTANCES_A_TURN === INSTANCES_A_TURN - 1) await nextTurn();
     const copies = answerOf.get(instance) ?? ours(instance.name);
-    const local = before?.byName.get(instance.name) ?? (await localOf(ops, desired, instance.name));
+    const local =
+      before?.byName.get(instance.name) ??
+      (mayHave(instance.name)
+        ? await localOf(ops, desired, instance.name)
+        : nothingOf(ops, desired, instance.name, atMs));
     await ops.journals.catchUp(instance);
     byName.set(instance.name, observeWith(ops, instance, copies, local, secrets));
   }
@@ -141,6 +146,12 @@ async function localOf(ops: Ops, desired: Desired, name: string): Promise<Local>
     ...receiptsOf(ops, name, desired.files.get(receiptsPath(name))?.text ?? '', await ops.local.receipts(name)),
     restarts: await ops.local.restarts(name),
   };
+}
+
+/** The same where nothing is written down but what git tracks. */
+function nothingOf(ops: Ops, desired: Desired, name: string, atMs: number): Local {
+  const tracked = desired.files.get(receiptsPath(name))?.text ?? '';
+  return { intent: known(null, atMs), localHold: null, ...receiptsOf(ops, name, tracked, ''), restarts: NO_RESTARTS };
 }
 
 type Receipts = Pick<ObservedInstance, 'receipts' | 'uncommitted'>;

@@ -56,6 +56,31 @@ describe('the back-off count', () => {
   });
 });
 
+describe('whether there is anything of an instance', () => {
+  const state = () => localState({ gitDir: join(dir, '.git'), stateDir: dir });
+  const told = () => ['amzn', 'mon'].map(state().present!());
+
+  test('nothing where there is no folder', () => {
+    expect(told()).toEqual([false, false]);
+  });
+
+  test.each([
+    ['.git/mmfleet/stops', 'amzn.json'],
+    ['.git/mmfleet/holds', 'amzn.json'],
+    ['receipts', 'amzn.jsonl'],
+    ['backoff', 'amzn.json'],
+  ])('%s/%s, whatever is in it', (folder, file) => {
+    mkdirSync(join(dir, folder), { recursive: true });
+    writeFileSync(join(dir, folder, file), '');
+    expect(told()).toEqual([true, false]);
+  });
+
+  test('of each, where a folder cannot be listed', () => {
+    writeFileSync(join(dir, 'receipts'), '');
+    expect(told()).toEqual([true, true]);
+  });
+});
+
 describe('the journal cache', () => {
   const { instances } = parseSpecs([
     { path: 'fleet/fleet.yaml', text: FLEET },
