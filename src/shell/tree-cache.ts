@@ -4,12 +4,13 @@
  * are never without a flaw.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Fleet, Instance } from '../core/spec/types.ts';
 import type { Hold } from '../core/trail/types.ts';
 import type { EnvValues } from '../core/tuning/types.ts';
 import type { Memory } from './desired.ts';
+import { deltaOf, type TreeDelta, withDelta } from './tree-delta.ts';
 
 /** `text`: mmfleet may read it; `rest`: it only has to be there. */
 export type ListedFile = { path: string; blob: string; kind: 'text' | 'link' | 'rest' };
@@ -22,35 +23,77 @@ export type KeptTree = {
   whole: { fleet: Fleet; fleetBlob: string; holds: Hold[] } | null;
 };
 
-/** `build` names the program. null: there is none to be used. */
-export function readTreeCache(stateDir: string, build: string): KeptTree | null {
+export type TreeCache = {
+  /** null: there is none to be used. */
+  read(): KeptTree | null;
+  /** Keeps another one; where it cannot be written the next command reads the tree itself. */
+  write(kept: KeptTree): void;
+};
+
+/** `build` names the program. One tree is kept whole, and beside it what has changed since; that names the tree it belongs to. */
+export function treeCache(stateDir: string, build: string): TreeCache {
+  const folder = join(stateDir, 'cache');
+  const path = (name: string) => join(folder, name);
+  let base: { digest: string; kept: KeptTree } | null = null;
+  return {
+    read() {
+      const found = load(path(WHOLE), build);
+      if (found === null) return null;
+      try {
+        base = { digest: found.digest, kept: decode(JSON.parse(found.body) as Stored) };
+        const later = load(path(LATER), `${build} ${base.digest}`);
+        return later === null ? base.kept : withDelta(base.kept, JSON.parse(later.body) as TreeDelta);
+      } catch {
+        return null;
+      }
+    },
+    write(kept) {
+      const delta = base === null ? null : deltaOf(base.kept, kept, lateAfter(base.kept.files.length));
+      try {
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+        if (base !== null && delta !== null) {
+          store(path(LATER), `${build} ${base.digest}`, JSON.stringify(delta));
+          return;
+        }
+        base = { digest: store(path(WHOLE), build, JSON.stringify(encode(kept))), kept };
+        rmSync(path(LATER), { force: true });
+      } catch {
+        // Only the next command's time is lost.
+      }
+    },
+  };
+}
+
+/** No instance can be called so: names have no dot. */
+const WHOLE = 'fleet.tree.json';
+const LATER = 'fleet.later.json';
+
+/** So many entries differ from the whole one before all is written anew. */
+const lateAfter = (count: number): number => Math.max(32, count / 40);
+
+/** null: it is not there, or not every byte of it is as `owner` wrote it. */
+function load(path: string, owner: string): { digest: string; body: string } | null {
   try {
-    const text = readFileSync(pathOf(stateDir), 'utf8');
+    const text = readFileSync(path, 'utf8');
     const end = text.indexOf('\n');
+    const digest = text.slice(0, end);
     const body = text.slice(end + 1);
-    return text.slice(0, end) === digestOf(build, body) ? decode(JSON.parse(body) as Stored) : null;
+    return digest === digestOf(owner, body) ? { digest, body } : null;
   } catch {
     return null;
   }
 }
 
-/** Replaces it; where it cannot be written the next command reads the tree itself. */
-export function writeTreeCache(stateDir: string, build: string, kept: KeptTree): void {
-  const path = pathOf(stateDir);
-  const body = JSON.stringify(encode(kept));
-  try {
-    mkdirSync(join(stateDir, 'cache'), { recursive: true, mode: 0o700 });
-    writeFileSync(`${path}.${process.pid}.tmp`, `${digestOf(build, body)}\n${body}`, { mode: 0o600 });
-    renameSync(`${path}.${process.pid}.tmp`, path);
-  } catch {
-    // Only the next command's time is lost.
-  }
+/** Its digest. Throws when it cannot be written. */
+function store(path: string, owner: string, body: string): string {
+  const digest = digestOf(owner, body);
+  const beside = `${path}.${process.pid}.tmp`;
+  writeFileSync(beside, `${digest}\n${body}`, { mode: 0o600 });
+  renameSync(beside, path);
+  return digest;
 }
 
-/** No instance can be called so: names have no dot. */
-const pathOf = (stateDir: string) => join(stateDir, 'cache', 'fleet.tree.json');
-
-const digestOf = (build: string, body: string) => createHash('sha256').update(`${build}\n`).update(body).digest('hex');
+const digestOf = (owner: string, body: string) => createHash('sha256').update(`${owner}\n`).update(body).digest('hex');
 
 /** Parts of an instance that are the same in many; written once and named by their place in the pool. */
 const SHARED = ['secrets', 'suspend', 'runtime', 'journal', 'venue', 'health', 'tuning'] as const;

@@ -8,7 +8,7 @@ import { fail, ok, type Result } from '../core/problem.ts';
 import { BUILD } from './build-id.ts';
 import { type Desired, desiredEnv, FLEET_FOLDER, isSpecPath, type Memory, type TreeFile } from './desired.ts';
 import type { ReadDesired } from './read-desired.ts';
-import { type KeptTree, type ListedFile, readTreeCache, writeTreeCache } from './tree-cache.ts';
+import { type KeptTree, type ListedFile, treeCache } from './tree-cache.ts';
 
 export type Trees = {
   /** Desired state at a revision; what has not changed is not read again. */
@@ -28,11 +28,12 @@ export type TreeOptions = {
 /** `stateDir`: `.mmfleet`. */
 export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): Trees {
   const build = options.build === undefined ? BUILD : options.build;
+  const cache = build === null ? null : treeCache(stateDir, build);
   const blobs = new Map<string, string>();
   let last: { desired: Desired; files: ListedFile[] } | null = null;
   let kept: KeptTree | null | undefined;
   const stored = () => {
-    if (kept === undefined) kept = build === null ? null : readTreeCache(stateDir, build);
+    if (kept === undefined) kept = cache === null ? null : cache.read();
     return kept;
   };
 
@@ -74,11 +75,11 @@ export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): T
     },
     keep(desired) {
       const { revision, memory, fleet, fleetBlob, holds, problems } = desired;
-      if (build === null || revision === null || last?.desired.revision !== revision || stored()?.revision === revision)
+      if (cache === null || revision === null || last?.desired.revision !== revision || stored()?.revision === revision)
         return;
       const whole = problems.length > 0 || fleet === null ? null : { fleet, fleetBlob, holds };
       kept = { revision, files: last.files, memory, whole };
-      writeTreeCache(stateDir, build, kept);
+      cache.write(kept);
     },
   };
 }

@@ -48,6 +48,8 @@ function commit(files: Record<string, string | null>): string {
 }
 
 const cachePath = () => join(state, 'cache', 'fleet.tree.json');
+const laterPath = () => join(state, 'cache', 'fleet.later.json');
+const kept = () => [cachePath(), laterPath()].filter((path) => existsSync(path));
 const open = (whole = false) => openTrees(clone.repo, state, { whole, build: BUILD });
 
 /** What a desired state says, with every text of it. */
@@ -114,10 +116,10 @@ test('after every change the state is that of the tree, and so it is the next ti
     expect(told(await at(revision)), what).toEqual(want);
     expect(told(await at(revision)), `${what}, seen before`).toEqual(want);
     expect(told(await at(revision, true)), `${what}, all texts at once`).toEqual(want);
-    const inside = readFileSync(cachePath(), 'utf8');
-    expect(inside, what).toContain(revision);
-    expect(inside).not.toContain(SECRET);
-    expect(statSync(cachePath()).mode & 0o777).toBe(0o600);
+    const inside = kept().map((path) => readFileSync(path, 'utf8'));
+    expect(inside.at(-1), what).toContain(revision);
+    expect(inside.join()).not.toContain(SECRET);
+    for (const path of kept()) expect(statSync(path).mode & 0o777).toBe(0o600);
   }
 });
 
@@ -161,4 +163,42 @@ test('a damaged cache, one of another build and one that is gone only cost readi
   rmSync(state, { recursive: true });
   expect(told(await at(revision))).toEqual(want);
   expect(existsSync(cachePath())).toBe(true);
+});
+
+test('of a few changes only they are written, and each time on top of the same whole', async () => {
+  await at(commit({}));
+  const whole = readFileSync(cachePath(), 'utf8');
+  for (const [what, files] of CHANGES.slice(1, 6)) {
+    const revision = commit(files);
+    const want = told(await at(revision));
+    expect(readFileSync(cachePath(), 'utf8'), what).toBe(whole);
+    expect(readFileSync(laterPath(), 'utf8').length, what).toBeLessThan(whole.length);
+    expect(told(await at(revision)), what).toEqual(want);
+  }
+});
+
+test('many changes are written as a whole; what was written on top of another one is not believed', async () => {
+  await at(commit({}));
+  const first = readFileSync(cachePath(), 'utf8');
+  await at(commit({ 'fleet/amzn.yaml': `${AMZN}  state: Stopped\n` }));
+  const stale = readFileSync(laterPath(), 'utf8');
+  const many = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`notes/${n}.txt`, `${n}\n`]));
+  const revision = commit({ ...many, 'fleet/amzn.yaml': AMZN });
+  const want = told(await anew(revision));
+  expect(told(await at(revision))).toEqual(want);
+  expect(readFileSync(cachePath(), 'utf8')).not.toBe(first);
+  expect(existsSync(laterPath())).toBe(false);
+  writeFileSync(laterPath(), stale);
+  expect(told(await at(revision))).toEqual(want);
+});
+
+test('damaged changes only cost reading anew what they said', async () => {
+  await at(commit({}));
+  const revision = commit({ 'fleet/amzn.yaml': `${AMZN}  state: Stopped\n` });
+  const want = told(await at(revision));
+  const good = readFileSync(laterPath(), 'utf8');
+  for (const text of [good.replace('Stopped', 'Running'), good.slice(0, -9), '', good.slice(good.indexOf('\n') + 1)]) {
+    writeFileSync(laterPath(), text);
+    expect(told(await at(revision))).toEqual(want);
+  }
 });
