@@ -176,12 +176,7 @@ const decisions = new WeakMap<DesiredInstance, { basis: unknown[]; decided: Deci
 
 /** The rows show the age of the data in seconds: they are made when they are looked at. */
 function withFreshRows(decided: Decided, input: DecideInput): Decided {
-  return {
-    ...decided,
-    get rows() {
-      return decide(input).rows;
-    },
-  };
+  return { ...decided, rows: () => decide(input).rows() };
 }
 
 /**

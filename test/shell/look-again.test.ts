@@ -44,7 +44,7 @@ async function whole(by: Ops): Promise<Look> {
 function shown({ planned, situations }: Look): unknown {
   const all = planned.map((p, i) => {
     const { health, sentence, rows } = situations[i]!.decided ?? {};
-    return { ...p, health, sentence, rows: rows?.filter((row) => row.metric !== 'dataAge') };
+    return { ...p, health, sentence, rows: rows?.().filter((row) => row.metric !== 'dataAge') };
   });
   return JSON.parse(JSON.stringify(all).replaceAll(/for \d+ s/g, 'for some s'));
 }

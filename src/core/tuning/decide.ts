@@ -31,8 +31,8 @@ export type DecideInput = {
 
 export type Decided = {
   decision: TuningDecision;
-  /** One row for every rule; empty without a run. */
-  rows: WhyRow[];
+  /** One row for every rule, made when asked for, because few who decide ask; empty without a run. */
+  rows(): WhyRow[];
   /** The decision in one line. */
   sentence: string;
   health: Health;
@@ -75,7 +75,7 @@ export function decide(input: DecideInput): Decided {
   });
   return {
     decision,
-    rows: whyRows(context, decision, hygiene, readings),
+    rows: () => whyRows(context, decision, hygiene, readings),
     sentence: decision.message.split('\n')[0]!,
     health: state,
     verdict,
@@ -101,7 +101,14 @@ function withoutRun({ memory, policy, iter, before }: DecideInput): Decided {
     verdictWithinMs: policy.tuning.verdictWithinMs,
     changing: false,
   });
-  return { decision: none('sample-floor', message), rows: [], sentence: message, health: 'unknown', verdict, log: [] };
+  return {
+    decision: none('sample-floor', message),
+    rows: () => [],
+    sentence: message,
+    health: 'unknown',
+    verdict,
+    log: [],
+  };
 }
 
 /** The decisions a look each minute would have made in this run, each at its time; every later one goes before the ones before. */

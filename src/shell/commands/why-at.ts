@@ -36,7 +36,7 @@ export async function runWhyAt(names: string[], revision: string, options: Commo
   const recall = past.kind === 'other' ? notADecision(past) : await recallOf(ops, name, past, history, now);
   if (options.json === true) {
     const decided = recall.state === 'ok' ? recall.decided : null;
-    printJson(io, 'Why', { fleet: now.fleet ?? { name: '' } }, decided?.rows ?? [], [], {
+    printJson(io, 'Why', { fleet: now.fleet ?? { name: '' } }, decided?.rows() ?? [], [], {
       name,
       at: past,
       decision: decided?.decision ?? null,

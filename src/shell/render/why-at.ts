@@ -25,7 +25,7 @@ export function pastText(name: string, past: PastDecision, recall: Recall, paint
         paint('yellow', 'The journal does not agree with the commit:'),
         ...agreement.differences.map((line) => `  ${line}`),
       ].join('\n');
-  const table = whyTable(`${name} at ${utcText(past.at)} (${source})`, decided.rows, decided.sentence, paint);
+  const table = whyTable(`${name} at ${utcText(past.at)} (${source})`, decided.rows(), decided.sentence, paint);
   return [...lines, table, '', verdict].join('\n');
 }
 
