@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, transform } from 'esbuild';
 
@@ -45,6 +45,7 @@ const modules = await build({
   banner: { js: "import { createRequire as _create } from 'node:module'; const require = _create(import.meta.url);" },
   plugins: [writtenValidators(await validatorCode()), families()],
 });
+await joinLooking(modules.metafile.outputs);
 const { helpTexts } = await import(pathToFileURL(join(DIST, 'lib', 'program.js')).href);
 const scripts = await build({
   ...common,
@@ -131,6 +132,50 @@ function families() {
       }));
     },
   };
+}
+
+/**
+ * What commands that look are made of, in one file, save what commands need that are soon done without the rest: to find and
+ * link each file takes as long as to read a long one. The files it is joined from hand on what stands there, so that nothing
+ * is loaded twice, whoever asks for it.
+ */
+async function joinLooking(outputs) {
+  const closureOf = (isEntry) => {
+    const paths = new Set(Object.keys(outputs).filter((path) => isEntry(outputs[path].entryPoint ?? '')));
+    for (const path of paths)
+      for (const { kind, external, path: next } of outputs[path].imports)
+        if (kind === 'import-statement' && external !== true) paths.add(next);
+    return paths;
+  };
+  const apart = closureOf((entry) => /\/(main|program|trees|analyse-cli)\.ts$/.test(entry));
+  const paths = [...closureOf((entry) => entry === 'family:status')].filter((path) => !apart.has(path));
+  const parts = paths.map((path, n) => ({
+    path,
+    names: outputs[path].exports.map((name) => [name, `p${n}_${name}`]),
+  }));
+  const joined = parts.map(
+    ({ path, names }) =>
+      `export { ${names.map(([name, ours]) => `${name} as ${ours}`).join(', ')} } from './${basename(path)}';`,
+  );
+  await build({
+    ...common,
+    stdin: { contents: joined.join('\n'), resolveDir: join(DIST, 'lib') },
+    format: 'esm',
+    outfile: 'dist/lib/looking.js',
+    plugins: [
+      {
+        name: 'apart',
+        setup: ({ onResolve }) =>
+          onResolve({ filter: /^\./ }, ({ path, kind }) =>
+            kind === 'dynamic-import' || apart.has(`dist/lib/${basename(path)}`) ? { path, external: true } : undefined,
+          ),
+      },
+    ],
+  });
+  for (const { path, names } of parts) {
+    const handedOn = names.map(([name, ours]) => `${ours} as ${name}`).join(', ');
+    writeFileSync(join(ROOT, path), `export { ${handedOn} } from './looking.js';\n`);
+  }
 }
 
 /** The script loads the modules as they are built. */

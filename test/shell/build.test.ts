@@ -1,6 +1,6 @@
 /** What the build writes down says the same as the source it was made from. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test, vi } from 'vitest';
@@ -32,6 +32,15 @@ test('the help that is printed is the help of the commands as they are', () => {
 
 test('the version is that of the package', () => {
   for (const word of ['--version', '-V', 'version']) expect(cli(word)).toBe(`mmfleet ${version}\n`);
+});
+
+test('what remembers is built in once, whichever file it is loaded from: what one hides the other does not print', () => {
+  const lib = join(ROOT, 'dist/lib');
+  const files = readdirSync(lib).map((name) => readFileSync(join(lib, name), 'utf8'));
+  for (const known of ['hide', 'openTrees', 'runStatus', 'openOps'])
+    expect(files.filter((text) => new RegExp(`^(async )?function ${known}\\d*\\(`, 'm').test(text)).length, known).toBe(
+      1,
+    );
 });
 
 type Built = { validatorOf: typeof validatorOf };
