@@ -10,9 +10,9 @@ import type { InstanceView } from '../core/plan/plan.ts';
 import { formatProblem } from '../core/problem.ts';
 import { activeHold } from '../core/trail/holds.ts';
 import type { Hold, TrailEntry } from '../core/trail/types.ts';
-import { type Decided, type DecideInput, decide } from '../core/tuning/decide.ts';
+import { type Decided, type DecideInput, decide, explain } from '../core/tuning/decide.ts';
 import { isSignal, rebuildMemory } from '../core/tuning/memory.ts';
-import type { TuningMemory } from '../core/tuning/types.ts';
+import type { TuningMemory, WhyRow } from '../core/tuning/types.ts';
 import { type Desired, type DesiredInstance, desiredDigest, valuesOf } from './desired.ts';
 import { endedRuns, lastRunOf, type Observed, type ObservedInstance, stopWasOurs, strangerOf } from './observe.ts';
 import { forbiddenDifferences, handMade, idleRevert } from './person-changes.ts';
@@ -26,6 +26,8 @@ export type Situation = {
   observed: ObservedInstance;
   memory: TuningMemory | null;
   decided: Decided | null;
+  /** Every rule with its numbers, for a person who asks. */
+  rules(): WhyRow[];
   view: InstanceView;
   /** What a person should know besides the plan; null = nothing. */
   remark: string | null;
@@ -54,9 +56,11 @@ export function situationOf(context: Context, instance: DesiredInstance): Situat
   if (observed === undefined) throw new Error(`${instance.name} was not observed`);
   const trail = trailsByInstance(context.trail, context.desired.instances).get(instance.name) ?? [];
   const past = pastOf(instance, trail);
-  const decided = past.memory === null ? null : decideFor(context, instance, observed, past.memory);
+  const input = past.memory === null ? null : inputOf(context, instance, observed, past.memory);
+  const decided = input === null ? null : decideOnce(context, instance, input);
   const view = viewOf(context, instance, observed, past, decided);
-  return { instance, observed, memory: past.memory, decided, view, remark: past.remark };
+  const rules = () => (input === null ? [] : explain(input));
+  return { instance, observed, memory: past.memory, decided, rules, view, remark: past.remark };
 }
 
 /** What follows from an instance's declaration and its commits alone. */
@@ -137,19 +141,19 @@ export function concerns(entry: TrailEntry, instance: DesiredInstance): boolean 
   return base !== undefined && entry.files.some((f) => f.path === base || f.path.startsWith(`${base}.`));
 }
 
-function decideFor(
+function inputOf(
   context: Context,
   instance: DesiredInstance,
   observed: ObservedInstance,
   memory: TuningMemory,
-): Decided | null {
+): DecideInput | null {
   const { spec, env } = instance;
   if (spec === null || env === null) return null;
   const { journal } = observed;
   const unjudged = memory.unjudged.find((u) => u.iter === env.iter);
   const run = journal.state === 'ok' && isCurrentRun(instance, observed) ? journal.run : null;
   const dataAgeMs = journal.state === 'ok' ? Math.max(0, context.nowMs - journal.lastByteAtMs) : null;
-  const input: DecideInput = {
+  return {
     memory,
     run,
     policy: { health: spec.health, tuning: spec.tuning },
@@ -160,24 +164,25 @@ function decideFor(
     dataAgeMs,
     before: unjudged === undefined ? null : context.edgesOf(instance, unjudged.against),
   };
+}
+
+/** Decides again only when something came that has a say. What is kept must not hold on to the look it was made in. */
+function decideOnce(context: Context, instance: DesiredInstance, input: DecideInput): Decided {
+  const { memory, run } = input;
   const from = run === null ? null : (context.foldedFrom?.(instance) ?? null);
-  const { maxMs } = spec.health.limits.dataAge;
+  const { maxMs } = input.policy.health.limits.dataAge;
+  const dataAgeMs = input.dataAgeMs ?? 0;
   // Wall time has a say only through the age of the data: while that is in its limit, and nothing new came, nothing changes.
-  if (from === null || (maxMs !== null && (dataAgeMs ?? 0) > maxMs)) return decide(input);
+  if (from === null || (maxMs !== null && dataAgeMs > maxMs)) return decide(input);
   const basis = [memory, run, from, context.desired.files, input.before];
   const known = decisions.get(instance);
-  if (known?.basis.every((each, i) => each === basis[i])) return withFreshRows(known.decided, input);
+  if (known?.basis.every((each, i) => each === basis[i])) return known.decided;
   const decided = decide(input);
   decisions.set(instance, { basis, decided });
   return decided;
 }
 
 const decisions = new WeakMap<DesiredInstance, { basis: unknown[]; decided: Decided }>();
-
-/** The rows show the age of the data in seconds: they are made when they are looked at. */
-function withFreshRows(decided: Decided, input: DecideInput): Decided {
-  return { ...decided, rows: () => decide(input).rows() };
-}
 
 /**
  * Whether the newest journal run belongs to the desired env: no decision is taken from another iteration's fills. The one

@@ -1,6 +1,8 @@
 /** What a daemon remembers between passes must not show: each look is compared with that of a new mmfleet. */
 import { appendFileSync, copyFileSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { liveProcess } from '../../src/adapters/process-table.ts';
 import { appendReceipt } from '../../src/adapters/receipt-log.ts';
@@ -43,8 +45,9 @@ async function whole(by: Ops): Promise<Look> {
 /** The plan and what it rests on; without the seconds that pass between two looks. */
 function shown({ planned, situations }: Look): unknown {
   const all = planned.map((p, i) => {
-    const { health, sentence, rows } = situations[i]!.decided ?? {};
-    return { ...p, health, sentence, rows: rows?.().filter((row) => row.metric !== 'dataAge') };
+    const { health, sentence } = situations[i]!.decided ?? {};
+    const rows = situations[i]!.rules();
+    return { ...p, health, sentence, rows: rows.filter((row) => row.metric !== 'dataAge') };
   });
   return JSON.parse(JSON.stringify(all).replaceAll(/for \d+ s/g, 'for some s'));
 }
@@ -69,6 +72,21 @@ test('lines are written: what they say is decided on, and git is not asked', asy
     fleet.trade(['m0001', 'm0002']);
     expect(await looked()).toBe('quiet');
   }
+});
+
+test('a look that is over is let go, whatever is remembered of it', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const over: WeakRef<object>[] = [];
+  for (let n = 0; n < 6; n += 1) {
+    over.push(new WeakRef(last.situations));
+    fleet.trade([`m000${n % 4}`]);
+    expect(await looked()).toBe('quiet');
+  }
+  await until(() => {
+    collect();
+    return over.every((look) => look.deref() === undefined);
+  }, 'they are gone');
 });
 
 test('a journal of the same length takes the place of another, is emptied, is removed', async () => {

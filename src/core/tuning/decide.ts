@@ -31,8 +31,6 @@ export type DecideInput = {
 
 export type Decided = {
   decision: TuningDecision;
-  /** One row for every rule, made when asked for, because few who decide ask; empty without a run. */
-  rows(): WhyRow[];
   /** The decision in one line. */
   sentence: string;
   health: Health;
@@ -51,9 +49,43 @@ export type Decided = {
  * change that does not reduce risk. Unknowns only ever lead to doing less.
  */
 export function decide(input: DecideInput): Decided {
+  const weighed = weigh(input);
+  if (weighed === null) return withoutRun(input);
+  const { context, readings, log, decision } = weighed;
+  const changing = decision.kind === 'tune' || decision.kind === 'recover' || decision.kind === 'undo';
+  const verdict = verdictDecision({
+    memory: input.memory,
+    run: context.run,
+    iter: input.iter,
+    before: input.before ?? null,
+    verdictWithinMs: input.policy.tuning.verdictWithinMs,
+    changing,
+  });
+  const health = healthOf(context, log, readings);
+  return { decision, sentence: decision.message.split('\n')[0]!, health, verdict, log };
+}
+
+/** Every rule with its numbers, a row each, as `decide` looked at it; empty without a run. For people: deciding needs none. */
+export function explain(input: DecideInput): WhyRow[] {
+  const weighed = weigh(input);
+  if (weighed === null) return [];
+  const { context, decision, hygiene, readings } = weighed;
+  return whyRows(context, decision, hygiene, readings);
+}
+
+type Weighed = {
+  context: TuningContext;
+  readings: LimitReading[];
+  hygiene: HygieneState;
+  log: Candidate[];
+  decision: TuningDecision;
+};
+
+/** null: there is no run to look at. */
+function weigh(input: DecideInput): Weighed | null {
   const { memory, run, policy } = input;
   const { health, tuning } = policy;
-  if (run === null || run.startTs === null) return withoutRun(input);
+  if (run === null || run.startTs === null) return null;
   const { values, baseValues, iter, iterValues } = input;
   const context: TuningContext = { memory, run, health, tuning, values, baseValues, currentIter: iter, iterValues };
   // A run that has written its end is complete: silence after it is no lack of data.
@@ -62,25 +94,7 @@ export function decide(input: DecideInput): Decided {
   const settled = settledRun(memory, run);
   const hygiene: HygieneState = settled ? { state: 'none' } : hygieneState(context);
   const log = settled ? [] : decisionLog(context, hygiene);
-  const state = healthOf(context, log, readings);
-  const decision = chosen(context, log, hygiene, readings);
-  const changing = decision.kind === 'tune' || decision.kind === 'recover' || decision.kind === 'undo';
-  const verdict = verdictDecision({
-    memory,
-    run,
-    iter,
-    before: input.before ?? null,
-    verdictWithinMs: tuning.verdictWithinMs,
-    changing,
-  });
-  return {
-    decision,
-    rows: () => whyRows(context, decision, hygiene, readings),
-    sentence: decision.message.split('\n')[0]!,
-    health: state,
-    verdict,
-    log,
-  };
+  return { context, readings, hygiene, log, decision: chosen(context, log, hygiene, readings) };
 }
 
 /** Only the decisions of a run, each at its journal time (`log` of `decide`): what a replay and a simulation need. */
@@ -103,7 +117,6 @@ function withoutRun({ memory, policy, iter, before }: DecideInput): Decided {
   });
   return {
     decision: none('sample-floor', message),
-    rows: () => [],
     sentence: message,
     health: 'unknown',
     verdict,

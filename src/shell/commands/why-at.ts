@@ -5,7 +5,7 @@ import { fail as failed, ok, type Problem, type Result } from '../../core/proble
 import { agreementOf, type PastDecision, readPastDecision } from '../../core/replay/past.ts';
 import { trailer } from '../../core/trail/trailers.ts';
 import type { TrailEntry } from '../../core/trail/types.ts';
-import { decide } from '../../core/tuning/decide.ts';
+import { decide, explain } from '../../core/tuning/decide.ts';
 import { rebuildMemory } from '../../core/tuning/memory.ts';
 import { type Desired, type DesiredInstance, valuesOf } from '../desired.ts';
 import { EXIT } from '../exit.ts';
@@ -36,7 +36,7 @@ export async function runWhyAt(names: string[], revision: string, options: Commo
   const recall = past.kind === 'other' ? notADecision(past) : await recallOf(ops, name, past, history, now);
   if (options.json === true) {
     const decided = recall.state === 'ok' ? recall.decided : null;
-    printJson(io, 'Why', { fleet: now.fleet ?? { name: '' } }, decided?.rows() ?? [], [], {
+    printJson(io, 'Why', { fleet: now.fleet ?? { name: '' } }, recall.state === 'ok' ? recall.rows : [], [], {
       name,
       at: past,
       decision: decided?.decision ?? null,
@@ -120,16 +120,23 @@ async function recallOf(
   const pattern = resolve(ops.repo.root, (today?.spec ?? spec).journal.path);
   const fold = foldAsItStood({ pattern, spec, values: env.values, reference: past.journal, at: past.at });
   if (!fold.ok) return gone(fold.problem.message);
-  const decided = decide({
+  const input = {
     memory: rebuildMemory(before, { baseEnv: env.basePath, policy: spec.tuning }),
     run: fold.value.run,
     policy: { health: spec.health, tuning: spec.tuning },
     values: env.values,
     baseValues: env.baseValues,
     iter: env.iter,
-    iterValues: (iter) => valuesOf(then.value, env, iter),
-  });
-  return { state: 'ok', source: fold.value.source, decided, agreement: agreementOf(past, decided.decision) };
+    iterValues: (iter: number | null) => valuesOf(then.value, env, iter),
+  };
+  const decided = decide(input);
+  return {
+    state: 'ok',
+    source: fold.value.source,
+    decided,
+    rows: explain(input),
+    agreement: agreementOf(past, decided.decision),
+  };
 }
 
 const gone = (reason: string): Recall => ({ state: 'unavailable', reason });

@@ -28,7 +28,7 @@ export async function runWhy(names: string[], options: WhyOptions): Promise<numb
       ? ''
       : `${planned.item.action === 'none' ? 'nothing to do' : planned.item.action} (${planned.item.reason}): ${planned.item.message}`;
   if (options.json === true) {
-    printJson(io, 'Why', seen.value, decided?.rows() ?? [], [], {
+    printJson(io, 'Why', seen.value, situation?.rules() ?? [], [], {
       name,
       plan: planned?.item ?? null,
       decision: decided?.decision ?? null,
@@ -38,7 +38,7 @@ export async function runWhy(names: string[], options: WhyOptions): Promise<numb
     return EXIT.ok;
   }
   io.out(
-    `${whyTable(name, decided?.rows() ?? [], decided?.sentence ?? 'no rule could be looked at', painter(io.color))}\n`,
+    `${whyTable(name, situation?.rules() ?? [], decided?.sentence ?? 'no rule could be looked at', painter(io.color))}\n`,
   );
   io.out(`plan: ${plan}\n`);
   return EXIT.ok;

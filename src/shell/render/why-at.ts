@@ -2,13 +2,14 @@ import type { Agreement, PastDecision } from '../../core/replay/past.ts';
 import { changeText, iterName } from '../../core/trail/text.ts';
 import { utcText } from '../../core/trail/utc.ts';
 import type { Decided } from '../../core/tuning/decide.ts';
+import type { WhyRow } from '../../core/tuning/types.ts';
 import type { Paint } from '../io.ts';
 import { whyTable } from './why.ts';
 
 /** What the journal still says about a past decision. */
 export type Recall =
   | { state: 'unavailable'; reason: string }
-  | { state: 'ok'; source: string; decided: Decided; agreement: Agreement };
+  | { state: 'ok'; source: string; decided: Decided; rows: WhyRow[]; agreement: Agreement };
 
 /** A past decision in its commit's words, then the table of rules as it stood, and whether the two agree. */
 export function pastText(name: string, past: PastDecision, recall: Recall, paint: Paint): string {
@@ -18,14 +19,14 @@ export function pastText(name: string, past: PastDecision, recall: Recall, paint
   const lines = [paint('bold', head), ...said, ...facts, ''];
   if (recall.state === 'unavailable')
     return [...lines, `The rules as they stood cannot be shown: ${recall.reason}.`].join('\n');
-  const { agreement, decided, source } = recall;
+  const { agreement, decided, rows, source } = recall;
   const verdict = agreement.agrees
     ? paint('green', 'The journal agrees with the commit: asked again, the engine decides the same.')
     : [
         paint('yellow', 'The journal does not agree with the commit:'),
         ...agreement.differences.map((line) => `  ${line}`),
       ].join('\n');
-  const table = whyTable(`${name} at ${utcText(past.at)} (${source})`, decided.rows(), decided.sentence, paint);
+  const table = whyTable(`${name} at ${utcText(past.at)} (${source})`, rows, decided.sentence, paint);
   return [...lines, table, '', verdict].join('\n');
 }
 

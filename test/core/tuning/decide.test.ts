@@ -59,11 +59,7 @@ test('an alarm widens by the first factor of the ladder, in one theme', () => {
     ],
   });
   expect(health).toBe('degraded');
-  expect(
-    rows()
-      .filter((row) => row.decided)
-      .map((row) => row.rule),
-  ).toEqual(['signal burst']);
+  expect(rows.filter((row) => row.decided).map((row) => row.rule)).toEqual(['signal burst']);
   expect(sentence).toMatch(/^Signal burst: \+5 s markout averaged -3\.\d\d bps over \d+ fills, limit -0\.50/);
 });
 
@@ -120,11 +116,7 @@ test('the alert signal looks only after a first alarm', () => {
   live(fresh, START, 60, LOSING);
   expect(fresh.run.alarms.alert).toBeDefined();
   expect(ask(fresh).decision.kind).toBe('none');
-  expect(
-    ask(fresh)
-      .rows()
-      .find((row) => row.rule === 'signal alert')!.result,
-  ).toBe('off');
+  expect(ask(fresh).rows.find((row) => row.rule === 'signal alert')!.result).toBe('off');
   const alarmed = loopWith();
   const now = alarmOnce(alarmed, START);
   const after = loopWith({ health });
@@ -431,20 +423,12 @@ test('fills on one side only, or none: reported at most', () => {
     health: { limits: { ...HEALTH.limits, realizedPnlUsd: { lastFills: 10, min: 0, action: 'tune' } } },
   });
   live(loop, START, 300, oneSided);
-  expect(
-    ask(loop)
-      .rows()
-      .find((row) => row.rule === 'limit realizedPnlUsd'),
-  ).toMatchObject({ value: 0, result: 'ok' });
+  expect(ask(loop).rows.find((row) => row.rule === 'limit realizedPnlUsd')).toMatchObject({ value: 0, result: 'ok' });
   expect(ask(loop).decision.kind).toBe('none');
   const none = loopWith();
   live(none, START, 24 * 60, { position: '0' });
   expect(ask(none)).toMatchObject({ decision: { kind: 'none', reason: 'sample-floor' }, health: 'watch' });
-  expect(
-    ask(none)
-      .rows()
-      .find((row) => row.rule === 'limit fillCount'),
-  ).toMatchObject({ value: 0, result: 'breach' });
+  expect(ask(none).rows.find((row) => row.rule === 'limit fillCount')).toMatchObject({ value: 0, result: 'breach' });
 });
 
 test('the literal seed rule is there when asked for: realised PnL of the last ten fills', () => {
@@ -528,18 +512,13 @@ test('what was acted on is not decided again from the same run', () => {
 
 test('no run yet: nothing, and unknown', () => {
   const loop = loopWith();
-  expect(ask(loop)).toMatchObject({ decision: { kind: 'none' }, health: 'unknown' });
-  expect(ask(loop).rows()).toEqual([]);
+  expect(ask(loop)).toMatchObject({ decision: { kind: 'none' }, health: 'unknown', rows: [] });
 });
 
 test('every rule has its row, in the order it is looked at', () => {
   const loop = loopWith();
   live(loop, START, 60, EARNING);
-  expect(
-    ask(loop)
-      .rows()
-      .map((row) => row.rule),
-  ).toEqual([
+  expect(ask(loop).rows.map((row) => row.rule)).toEqual([
     'memory',
     'journal',
     'limit drawdownUsd',
@@ -564,7 +543,7 @@ test('every rule has its row, in the order it is looked at', () => {
     'limit positionShare',
     'limit dataAge',
   ]);
-  for (const row of ask(loop).rows()) expect(row.value === null).toBe(row.unavailable !== null);
+  for (const row of ask(loop).rows) expect(row.value === null).toBe(row.unavailable !== null);
 });
 
 test('only the instance itself counts: the same run decides the same beside any other', () => {

@@ -10,9 +10,15 @@ import type { CommitStory } from '../../../src/core/trail/stories.ts';
 import { splitMessage } from '../../../src/core/trail/trailers.ts';
 import type { TrailEntry } from '../../../src/core/trail/types.ts';
 import type { Candidate } from '../../../src/core/tuning/context.ts';
-import { type Decided, decide, decisionsOf } from '../../../src/core/tuning/decide.ts';
+import { type Decided, type DecideInput, decide, decisionsOf, explain } from '../../../src/core/tuning/decide.ts';
 import { rebuildMemory } from '../../../src/core/tuning/memory.ts';
-import type { EnvValues, TuningDecision, TuningMemory, VerdictDecision } from '../../../src/core/tuning/types.ts';
+import type {
+  EnvValues,
+  TuningDecision,
+  TuningMemory,
+  VerdictDecision,
+  WhyRow,
+} from '../../../src/core/tuning/types.ts';
 import { edgeSumsOf } from '../../../src/core/tuning/verdict.ts';
 
 export const BASE_ENV = 'fleet/env/sol/.env.sol';
@@ -53,9 +59,9 @@ export function feed(loop: Loop, events: Iterable<JournalEvent>): void {
   for (const event of events) observe(loop.run, event);
 }
 
-export function ask(loop: Loop, more: { dataAgeMs?: number } = {}): Decided {
+export function ask(loop: Loop, more: { dataAgeMs?: number } = {}): Decided & { rows: WhyRow[] } {
   const iter = currentIter(loop);
-  return decide({
+  const input: DecideInput = {
     memory: loop.memory,
     run: loop.run,
     policy: loop.policy,
@@ -65,7 +71,13 @@ export function ask(loop: Loop, more: { dataAgeMs?: number } = {}): Decided {
     iterValues: (each) => valuesOf(loop, each),
     before: loop.before,
     ...more,
-  });
+  };
+  return {
+    ...decide(input),
+    get rows() {
+      return explain(input);
+    },
+  };
 }
 
 /** Only the decisions of the run so far: much cheaper than asking for every row. */
