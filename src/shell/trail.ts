@@ -10,8 +10,6 @@ import type { TrailEntry } from '../core/trail/types.ts';
 
 type Known = { head: string; email: string; entries: TrailEntry[] };
 
-/** A shorter trail is read from git in no time. */
-const KEPT_FROM = 200;
 /** So many new entries are read from git again by every command before all are written anew: writing costs as reading does. */
 const lateAfter = (count: number): number => Math.max(32, count / 40);
 
@@ -44,7 +42,7 @@ export function trailReader(
     const entries = log.value.whole ? read.value : [...read.value, ...(known?.entries ?? [])];
     const late = log.value.whole || entries.length - keptCount >= lateAfter(entries.length);
     known = { head: from.value, email, entries };
-    if (late && entries.length >= KEPT_FROM) {
+    if (late) {
       keepTrail(file, { head: from.value, ourEmail: email }, entries);
       keptCount = entries.length;
     }
