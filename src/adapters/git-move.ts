@@ -33,13 +33,7 @@ export async function moveHead(repo: Repo, move: { from: string; to: string; why
       ),
     );
   }
-  const updated = await updateBranch(repo, move);
-  if (!updated.ok) {
-    await healMove(repo);
-    return updated;
-  }
-  rmSync(pendingFile(repo), { force: true });
-  return ok(undefined);
+  return arrive(repo, move);
 }
 
 /**
@@ -56,13 +50,9 @@ export async function advanceHead(
     cwd: repo.root,
     args: ['checkout', '-q', '--no-recurse-submodules', move.to, '--', ...paths],
   });
-  const updated = followed.ok ? await updateBranch(repo, move) : followed;
-  if (!updated.ok) {
-    await healMove(repo);
-    return updated;
-  }
-  rmSync(pendingFile(repo), { force: true });
-  return ok(undefined);
+  if (followed.ok) return arrive(repo, move);
+  await healMove(repo);
+  return followed;
 }
 
 /**
@@ -76,16 +66,19 @@ export async function followHead(
   writeDurably(pendingFile(repo), JSON.stringify({ from: move.from, to: move.to }));
   const read = await readTreeInto(repo, move.from, move.to);
   if (!read.ok) {
-    rmSync(pendingFile(repo), { force: true });
-    return read.problem.code === 'git-failed' ? 'refused' : read;
+    // What it wrote before it failed (a full disk, a time-out) must not be taken for somebody's edit.
+    const healed = await healMove(repo);
+    return healed.ok && read.problem.code === 'git-failed' ? 'refused' : read;
   }
+  return arrive(repo, move);
+}
+
+/** The branch follows its files; where it cannot, they go back. */
+async function arrive(repo: Repo, move: { from: string; to: string; why: string }): Promise<Result<void>> {
   const updated = await updateBranch(repo, move);
-  if (!updated.ok) {
-    await healMove(repo);
-    return updated;
-  }
-  rmSync(pendingFile(repo), { force: true });
-  return ok(undefined);
+  if (updated.ok) rmSync(pendingFile(repo), { force: true });
+  else await healMove(repo);
+  return updated;
 }
 
 const SMALL_INDEX_BYTES = 256 * 1024;
