@@ -25,14 +25,25 @@ export async function listTree(
   prefix: string,
 ): Promise<Result<Omit<TreeFile, 'text'>[]>> {
   const paths = prefix === '' ? [] : ['--', prefix];
-  const listed = await gitText({ cwd: repo.root, args: ['ls-tree', '-r', '-z', '--full-tree', revision, ...paths] });
-  if (!listed.ok) return listed;
+  const run = { cwd: repo.root, args: ['ls-tree', '-r', '-z', '--full-tree', revision, ...paths] };
+  const end = await runGit(run);
+  if (end.code !== 0) return fail(gitFailed(run, end));
   const files: Omit<TreeFile, 'text'>[] = [];
-  for (const line of listed.value.split('\0')) {
+  for (const line of linesOf(end.stdout)) {
     const match = /^(\d{6}) blob ([0-9a-f]+)\t([\s\S]+)$/.exec(line);
     if (match !== null) files.push({ mode: match[1]!, blob: match[2]!, path: match[3]! });
   }
   return ok(files);
+}
+
+/** Each line is a text of its own: a part cut out of one long text would keep the whole of it for as long as the part is known. */
+function* linesOf(output: Buffer): Generator<string> {
+  for (let start = 0; start < output.length; ) {
+    const found = output.indexOf(0, start);
+    const end = found === -1 ? output.length : found;
+    yield output.toString('utf8', start, end);
+    start = end + 1;
+  }
 }
 
 /** Texts of blobs by id, in one process; a missing blob is a problem. */
