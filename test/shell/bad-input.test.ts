@@ -12,6 +12,7 @@ import {
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { baseEnv, CANARY, type FleetWorld, fleetWorld, THREE } from '../support/fleet-world.ts';
+import { until } from '../support/puppet.ts';
 
 const SPEC = 'fleet/amzn.yaml';
 const BASE = 'fleet/env/amzn/.env.amzn';
@@ -209,11 +210,17 @@ describe('journals', () => {
     const path = join(dirname(w.journalOf('AMZN-USD')?.path ?? ''), 'mm_AMZN-USD_20991231_000000.jsonl');
     writeFileSync(path, '');
     undo = () => rmSync(path);
-    const pass = await w.cli('plan');
-    expect(pass).toMatchObject({
-      code: 0,
-      out: expect.stringMatching(/^amzn .*not-confirmed .*data\/mm_journal\/mm_AMZN-USD_\*\.jsonl/m),
-    });
+    // Until its start has timed out the plan only says that it waits.
+    await until(
+      async () => {
+        const { code, out } = await w.cli('plan');
+        expect(code).toBe(0);
+        expect(out).toMatch(/^amzn .*not-confirmed/m);
+        return /^amzn .*data\/mm_journal\/mm_AMZN-USD_\*\.jsonl/m.test(out);
+      },
+      'the journals are named',
+      30_000,
+    );
     expect(await w.cli('analyse', path, '--json')).toMatchObject({ code: 0 });
     expect(await running()).toEqual(pids);
   });
