@@ -166,7 +166,8 @@ function wanted(schema: Schema): string {
   if (types.includes('array'))
     return `a list${unit === '' ? '' : ` of ${schema.unit?.replace(/^list of /, '')}`}, not too short or too long, nothing twice`;
   if (types.includes('object')) return 'a mapping';
-  return schema.unit === undefined ? 'a text' : `a ${schema.unit}`;
+  if (schema.unit === undefined) return 'a text';
+  return `${/^[aeio]/.test(schema.unit) ? 'an' : 'a'} ${schema.unit}`;
 }
 
 function range(schema: Schema): string {

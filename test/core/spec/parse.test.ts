@@ -260,6 +260,14 @@ const BAD: Bad[] = [
     want: { at: '11:44', message: 'spec.health.limits.markout5sBps.min: found "low", want a number (bps) or null' },
   },
   {
+    name: 'a list where a name is meant',
+    given: withSpec('  account: [1, 2]\n'),
+    want: {
+      at: '11:12',
+      message: 'spec.account: found a list, want an account name of letters, digits and . _ -',
+    },
+  },
+  {
     name: 'unknown field',
     given: withSpec('  helth: {}\n'),
     want: { at: '11:3', message: 'spec.helth: unknown field', hint: /did you mean "health"/ },
