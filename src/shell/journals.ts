@@ -13,14 +13,17 @@ import { type CursorState, JournalCursor, JournalFolders, type PollResult } from
 import { firstEvent, listMarketRuns, scanFile } from '../adapters/journal-files.ts';
 import type { JournalEvidence } from '../adapters/journal-venue.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
+import { glanceOf, type RunGlance } from '../core/health/glance.ts';
 import { observe, tells } from '../core/health/observe.ts';
 import { loadRun, newRunState, policyDigest, type RunState, storeRun } from '../core/health/run.ts';
 import type { LineReader } from '../core/journal/line-reader.ts';
 import { LineScanner } from '../core/journal/scan.ts';
 import type { JournalEvent, RunEndEvent, RunStartEvent } from '../core/journal/types.ts';
 import type { Instance } from '../core/spec/types.ts';
+import type { Decided } from '../core/tuning/decide.ts';
 import type { RunFacts } from './converge/stop.ts';
 import type { DesiredInstance } from './desired.ts';
+import type { Decisions } from './quiet-journals.ts';
 
 export type JournalView =
   /** No journal of this market: it never ran, or the folder is not there yet. */
@@ -29,7 +32,12 @@ export type JournalView =
   | {
       state: 'ok';
       runId: string;
+      /** May have to be restored first: `toldBy` says what most looks need of it. */
       run: RunState;
+      /** What stands for the run while it has not been restored. */
+      glance?: RunGlance;
+      /** What an earlier command decided on the same bytes, and at which state of git. */
+      decided?: { of: string; decided: Decided };
       /** null: the run's first piece is gone. */
       runStart: RunStartEvent | null;
       runEnd: RunEndEvent | null;
@@ -66,14 +74,17 @@ type Stored = {
   shuttingDown: boolean;
 };
 
-type LookedAt = Pick<DesiredInstance, 'name' | 'spec' | 'env'>;
+export type LookedAt = Pick<DesiredInstance, 'name' | 'spec' | 'env'>;
 
 /** What passes read of the journals. */
 export type JournalReader = Pick<
   Journals,
-  'look' | 'runIds' | 'facts' | 'evidence' | 'reference' | 'edgesOf' | 'save' | 'catchUp'
+  'look' | 'runIds' | 'facts' | 'evidence' | 'reference' | 'edgesOf' | 'catchUp'
 > &
-  Partial<Pick<Journals, 'together'>>;
+  Partial<Pick<Journals, 'together'>> & {
+    /** `decisions`: what was decided in the look before. */
+    save(decisions?: Decisions | null): Promise<void>;
+  };
 
 const CACHE_VERSION = 2;
 /** Bytes read before others get their turn: some 50 ms. */
@@ -229,6 +240,15 @@ export class Journals {
     return edges;
   }
 
+  /** What is remembered of an instance's run and where its journal was read to; null: it is not all in the cache. */
+  standing(name: string) {
+    const entry = this.#entries.get(name);
+    const cursor = entry?.cursor.toJSON();
+    if (entry === undefined || cursor === undefined || entry.changed || entry.run.startTs === null) return null;
+    const { key, run, runStart, runEnd, shuttingDown } = entry;
+    return { cursor, key, run, runStart, runEnd, shuttingDown };
+  }
+
   /** Writes the cache of what changed, so that the next one-shot run reads only what is new. Without room for it nothing is lost. */
   async save(): Promise<void> {
     let written = 0;
@@ -261,7 +281,7 @@ export class Journals {
     const made = { spec, env: instance.env };
     const known = this.#entries.get(instance.name);
     if (known !== undefined && known.made.spec === spec && known.made.env === instance.env) return known;
-    const key = JSON.stringify([CACHE_VERSION, pattern, spec.market, policyDigest(spec.health), capOf(instance)]);
+    const key = keyOf(instance, spec, pattern);
     if (known !== undefined && known.key === key) {
       known.made = made;
       return known;
@@ -309,6 +329,21 @@ export class Journals {
       return null;
     }
   }
+}
+
+/** What a fold depends on besides the bytes. */
+export function keyOf(instance: LookedAt, { market, health }: Instance, pattern: string): string {
+  return JSON.stringify([CACHE_VERSION, pattern, market, policyDigest(health), capOf(instance)]);
+}
+
+/** The numbers of a run that looks need. */
+export function toldBy(view: Extract<JournalView, { state: 'ok' }>): RunGlance {
+  return view.glance ?? glanceOf(view.run);
+}
+
+/** The env file that the run says it has; null when it does not say. */
+export function envFileOf(view: Extract<JournalView, { state: 'ok' }>): string | null {
+  return view.glance === undefined ? view.run.envFile : view.glance.envFile;
 }
 
 const digestOf = (text: string) => hash('sha256', text);

@@ -9,7 +9,7 @@ import { type Known, known, type Problem } from '../core/problem.ts';
 import { parseReceipts } from '../core/trail/receipts.ts';
 import type { Hold } from '../core/trail/types.ts';
 import { type Desired, type DesiredInstance, receiptsPath } from './desired.ts';
-import type { JournalView } from './journals.ts';
+import { envFileOf, type JournalView } from './journals.ts';
 import type { Ops } from './ops.ts';
 import { inPool } from './pool.ts';
 
@@ -20,7 +20,7 @@ export type ObservedInstance = {
   localHold: Hold | null;
   journal: JournalView;
   /** The newest run was started by mmfleet for this instance: its env file is one that we materialised. */
-  ownRun: boolean;
+  ownRun(): boolean;
   /** Tracked lines and those of `.mmfleet` that are not tracked yet, oldest proof first. */
   receipts: Receipt[];
   /** Lines not committed yet, oldest first. */
@@ -128,7 +128,7 @@ function observeWith(
     intent,
     localHold,
     journal,
-    ownRun: isOwnRun(ops, name, journal),
+    ownRun: () => isOwnRun(ops, name, journal),
     receipts,
     uncommitted,
     restarts,
@@ -173,17 +173,11 @@ function receiptsOf(ops: Ops, name: string, tracked: string, local: string): Rec
 const parsed = new WeakMap<Ops['local'], Map<string, { tracked: string; local: string; receipts: Receipts }>>();
 
 function isOwnRun(ops: Ops, name: string, journal: JournalView): boolean {
-  const file = journal.state === 'ok' ? journal.run.envFile : null;
-  if (journal.state !== 'ok' || file === null) return false;
-  const known = owners.get(journal.run);
-  if (known?.name === name && known.file === file) return known.own;
+  const file = journal.state === 'ok' ? envFileOf(journal) : null;
+  if (file === null) return false;
   const path = isAbsolute(file) ? file : resolve(ops.repo.root, file);
-  const own = !relative(join(ops.stateDir, 'run', name), path).startsWith('..');
-  owners.set(journal.run, { name, file, own });
-  return own;
+  return !relative(join(ops.stateDir, 'run', name), path).startsWith('..');
 }
-
-const owners = new WeakMap<object, { name: string; file: string; own: boolean }>();
 
 /**
  * Why somebody else seems to quote this market now: its journal grows although nothing of ours runs. null = no sign of it.
@@ -191,9 +185,9 @@ const owners = new WeakMap<object, { name: string; file: string; own: boolean }>
  */
 export function strangerOf(observed: ObservedInstance, staleAfterMs: number, nowMs: number): string | null {
   const { copies, journal, receipts } = observed;
-  if (!copies.known || copies.value.length > 0 || journal.state !== 'ok' || observed.ownRun) return null;
-  const ended = journal.shuttingDown || endedRuns(receipts).has(journal.runId);
-  if (ended || nowMs - journal.lastByteAtMs >= staleAfterMs) return null;
+  if (!copies.known || copies.value.length > 0 || journal.state !== 'ok') return null;
+  if (nowMs - journal.lastByteAtMs >= staleAfterMs || journal.shuttingDown) return null;
+  if (endedRuns(receipts).has(journal.runId) || observed.ownRun()) return null;
   return `run ${journal.runId.slice(0, 8)} that mmfleet did not start writes this market's journal: end that bot first`;
 }
 

@@ -11,11 +11,14 @@ import type { Clock, VenuePort } from '../core/ports.ts';
 import { ok, type Result } from '../core/problem.ts';
 import type { Instance, SecretSource } from '../core/spec/types.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
+import { BUILD } from './build-id.ts';
 import type { Desired, DesiredInstance } from './desired.ts';
 import { type FleetGit, fleetGit } from './fleet-git.ts';
+import { glanceFile } from './glances.ts';
 import { hide } from './hidden.ts';
 import { type JournalReader, Journals } from './journals.ts';
 import { type LocalState, localState } from './local-state.ts';
+import { quietJournals } from './quiet-journals.ts';
 import type { ReadDesired } from './read-desired.ts';
 import { trailReader } from './trail.ts';
 import { openTrees } from './trees.ts';
@@ -73,7 +76,7 @@ export async function openOps(dir: string, options: OpenOptions = {}): Promise<R
   if (!opened.ok) return opened;
   const repo = opened.value;
   const stateDir = join(repo.root, '.mmfleet');
-  const journals = new Journals(repo.root, stateDir);
+  const journals = quietJournals(repo.root, new Journals(repo.root, stateDir), glanceFile(stateDir, BUILD));
   const trees = openTrees(repo, stateDir, { whole: options.looksOnly !== true });
 
   const fleetId = (fleetName: string) => `${fleetName}@${(repo.rootCommit ?? 'unborn').slice(0, 16)}`;

@@ -16,6 +16,7 @@ import {
   baseEditedAfter,
   type Context,
   type GitState,
+  lastingDecision,
   type Situation,
   situationOf,
   trailsByInstance,
@@ -137,7 +138,7 @@ async function lookAt(
   const known = { desired, fleet, trail: trail.value, git, ...found, proposals, oldBases: bases };
   const look = await planned(ops, known, null, options);
   // What was read of the journals need not be read again; the files as edited may declare what HEAD does not.
-  if (options.worktree !== true) await saveJournals(ops);
+  if (options.worktree !== true) await saveJournals(ops, look, gitOf(desired, trail.value));
   return ok(look);
 }
 
@@ -147,12 +148,19 @@ const SAVE_EVERY_MS = 60_000;
 const savedAtMs = new WeakMap<Ops, number>();
 
 /** At the first look, and then now and then: every instance's file is written anew. */
-async function saveJournals(ops: Ops): Promise<void> {
+async function saveJournals(ops: Ops, { situations }: Look, of: string | null): Promise<void> {
   const nowMs = ops.clock.nowMs();
   const sinceMs = nowMs - (savedAtMs.get(ops) ?? Number.NEGATIVE_INFINITY);
   if (sinceMs >= 0 && sinceMs < SAVE_EVERY_MS) return;
   savedAtMs.set(ops, nowMs);
-  await ops.journals.save();
+  const byName = new Map(situations.map((s) => [s.instance.name, s]));
+  const decidedOf = (name: string) => lastingDecision(byName.get(name));
+  await ops.journals.save(of === null ? null : { of, decidedOf });
+}
+
+/** All of git that a decision can rest on; null: the working tree is not git. */
+function gitOf({ revision }: Desired, trail: TrailEntry[]): string | null {
+  return revision === null ? null : `${revision} ${trail[0]?.commit ?? ''} ${trail.length}`;
 }
 
 /** The world as it is now, and the plan for it. */
@@ -178,6 +186,7 @@ async function planned(
       instance.env === null ? null : ops.journals.edgesOf(instance, envName(instance.env.basePath, iter)),
     oldBases,
     foldedFrom: ({ name }) => foldedFrom(ops, observed, name),
+    gitOf: gitOf(desired, trail),
   };
   const { situations, planned: plans } = planAll(context, fleet, options);
   return {

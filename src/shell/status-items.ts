@@ -1,18 +1,13 @@
 /** Status of every instance out of one look. Pure. */
 import { Decimal } from '../core/decimal.ts';
-import type { RunState } from '../core/health/run.ts';
-import { realizedPnl } from '../core/journal/fifo.ts';
+import type { RunGlance } from '../core/health/glance.ts';
 import type { Planned } from '../core/plan/plan.ts';
 import type { Metric, StatusItem } from '../core/plan/status.ts';
 import type { Health, Lifecycle, PlanReason } from '../core/plan/types.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
+import { toldBy } from './journals.ts';
 import type { Look } from './pass.ts';
 import { isCurrentRun, type Situation } from './views.ts';
-
-const PNL_FILLS = 50;
-const MARKOUT_FILLS = 200;
-const MARKOUT_MIN_FILLS = 30;
-const RATIO_MIN_PLACEMENTS = 50;
 
 /** One item per declared instance, then the orphans. */
 export function statusItems(look: Look): StatusItem[] {
@@ -34,7 +29,7 @@ function statusOf(look: Look, situation: Situation, planned: Planned | undefined
   const { instance, observed, view, decided } = situation;
   const copy = observed.copies.known ? observed.copies.value[0] : undefined;
   const { journal } = observed;
-  const run = journal.state === 'ok' ? journal.run : null;
+  const run = journal.state === 'ok' ? toldBy(journal) : null;
   const dataAgeMs = journal.state === 'ok' ? look.observed.atMs - journal.lastByteAtMs : null;
   const live = copy !== undefined;
   return {
@@ -51,10 +46,10 @@ function statusOf(look: Look, situation: Situation, planned: Planned | undefined
     pid: copy?.pid ?? null,
     positionBase: positionOf(situation, run),
     positionUsd:
-      run?.position == null || run.fills.length === 0
+      run === null || run.positionBase === null || run.lastPrice === null
         ? null
-        : Number(run.position.base) * Number(run.fills.at(-1)?.price),
-    metrics: run === null ? NO_METRICS : metricsOf(run),
+        : Number(run.positionBase) * Number(run.lastPrice),
+    metrics: run === null ? NO_METRICS : run.metrics,
     dataAgeS: dataAgeMs === null ? null : Math.max(0, Math.round(dataAgeMs / 1000)),
     restarts: observed.restarts.restarts,
     held: heldOf(situation, planned),
@@ -111,39 +106,13 @@ function healthOf(health: Health, maxAgeMs: number | null, ageMs: number | null)
 }
 
 /** The journal's last position; after a flat proof the proof's word, because a stopped bot writes no more. */
-function positionOf({ observed, view }: Situation, run: RunState | null): Metric {
+function positionOf({ observed, view }: Situation, run: RunGlance | null): Metric {
   const live = observed.copies.known && observed.copies.value.length > 0;
   if (!live && view.lastRun === 'proved') return { value: observed.receipts.at(-1)?.sizeBase ?? '0' };
   if (!live && view.lastRun === 'unproved') return { unavailable: 'not proved flat' };
-  if (run?.position == null) return live ? { unavailable: 'not reported' } : { unavailable: 'never ran' };
-  return { value: new Decimal(run.position.base).toFixed() };
-}
-
-function metricsOf(run: RunState): StatusItem['metrics'] {
-  const last = run.fills.slice(-PNL_FILLS);
-  const marked = run.fills.slice(-MARKOUT_FILLS).flatMap((f) => (typeof f.m5 === 'number' ? [f.m5] : []));
-  const sum = (pick: 'placed' | 'cancelled' | 'postOnly' | 'fills') =>
-    run.activity.reduce((total, a) => total + a[pick], run.current[pick]);
-  const placed = sum('placed');
-  const ratio = (count: number): Metric =>
-    placed < RATIO_MIN_PLACEMENTS
-      ? { unavailable: 'too few placements', n: placed, nMin: RATIO_MIN_PLACEMENTS }
-      : { value: count / placed, n: placed };
-  const hours = run.activity.length / 60;
-  return {
-    realizedPnlUsd:
-      last.length < PNL_FILLS
-        ? { unavailable: 'too few fills', n: last.length, nMin: PNL_FILLS }
-        : { value: realizedPnl(last).toFixed(), n: last.length },
-    markout5sBps:
-      marked.length < MARKOUT_MIN_FILLS
-        ? { unavailable: 'too few fills', n: marked.length, nMin: MARKOUT_MIN_FILLS }
-        : { value: marked.reduce((a, b) => a + b, 0) / marked.length, n: marked.length },
-    cancelRatio: ratio(sum('cancelled')),
-    postOnlyRejectRatio: ratio(sum('postOnly')),
-    fillsPerHour:
-      hours === 0 ? { unavailable: 'less than a minute of journal' } : { value: sum('fills') / hours, n: sum('fills') },
-  };
+  if (run === null || run.positionBase === null)
+    return live ? { unavailable: 'not reported' } : { unavailable: 'never ran' };
+  return { value: new Decimal(run.positionBase).toFixed() };
 }
 
 function heldOf({ view }: Situation, planned: Planned | undefined): StatusItem['held'] {

@@ -14,6 +14,7 @@ import { type Decided, type DecideInput, decide, explain } from '../core/tuning/
 import { isSignal, rebuildMemory } from '../core/tuning/memory.ts';
 import type { TuningMemory, WhyRow } from '../core/tuning/types.ts';
 import { type Desired, type DesiredInstance, desiredDigest, valuesOf } from './desired.ts';
+import { envFileOf } from './journals.ts';
 import { endedRuns, lastRunOf, type Observed, type ObservedInstance, stopWasOurs, strangerOf } from './observe.ts';
 import { forbiddenDifferences, handMade, idleRevert } from './person-changes.ts';
 
@@ -48,6 +49,8 @@ export type Context = {
   oldBases: ReadonlyMap<string, string>;
   /** What the fold of an instance's newest run was made from; absent: no decision is remembered between looks. */
   foldedFrom?(instance: DesiredInstance): string | null;
+  /** Names all of git that a decision can rest on; null or absent: no decision of an earlier command counts. */
+  gitOf?: string | null;
 };
 
 /** One instance as the planner sees it, before the fleet's guards. */
@@ -56,10 +59,12 @@ export function situationOf(context: Context, instance: DesiredInstance): Situat
   if (observed === undefined) throw new Error(`${instance.name} was not observed`);
   const trail = trailsByInstance(context.trail, context.desired.instances).get(instance.name) ?? [];
   const past = pastOf(instance, trail);
-  const input = past.memory === null ? null : inputOf(context, instance, observed, past.memory);
-  const decided = input === null ? null : decideOnce(context, instance, input);
+  const { memory } = past;
+  const input = memory === null ? null : () => inputOf(context, instance, observed, memory);
+  const before = memory === null ? null : decidedBefore(context, instance, observed, memory);
+  const decided = before ?? (input === null ? null : decideOnce(context, instance, input()));
   const view = viewOf(context, instance, observed, past, decided);
-  const rules = () => (input === null ? [] : explain(input));
+  const rules = () => (input === null ? [] : explain(input()));
   return { instance, observed, memory: past.memory, decided, rules, view, remark: past.remark };
 }
 
@@ -146,16 +151,17 @@ function inputOf(
   instance: DesiredInstance,
   observed: ObservedInstance,
   memory: TuningMemory,
-): DecideInput | null {
+): DecideInput {
   const { spec, env } = instance;
-  if (spec === null || env === null) return null;
+  if (spec === null || env === null) throw new Error(`${instance.name} has a memory and no spec`);
   const { journal } = observed;
   const unjudged = memory.unjudged.find((u) => u.iter === env.iter);
   const run = journal.state === 'ok' && isCurrentRun(instance, observed) ? journal.run : null;
-  const dataAgeMs = journal.state === 'ok' ? Math.max(0, context.nowMs - journal.lastByteAtMs) : null;
+  const dataAgeMs = dataAgeOf(context, journal);
   return {
     memory,
-    run,
+    // Another one than was looked at began just now: of that one nothing else is known.
+    run: journal.state === 'ok' && run?.runId === journal.runId ? run : null,
     policy: { health: spec.health, tuning: spec.tuning },
     values: env.values,
     baseValues: env.baseValues,
@@ -164,6 +170,41 @@ function inputOf(
     dataAgeMs,
     before: unjudged === undefined ? null : context.edgesOf(instance, unjudged.against),
   };
+}
+
+/** Wall time since the journal's last byte, ms; null = unknown. */
+function dataAgeOf(context: Context, journal: ObservedInstance['journal']): number | null {
+  return journal.state === 'ok' ? Math.max(0, context.nowMs - journal.lastByteAtMs) : null;
+}
+
+/** What an earlier command decided, where nothing that has a say is another now; null: it has to be decided. */
+function decidedBefore(
+  context: Context,
+  instance: DesiredInstance,
+  observed: ObservedInstance,
+  memory: TuningMemory,
+): Decided | null {
+  const { journal } = observed;
+  if (journal.state !== 'ok' || journal.glance === undefined || journal.decided === undefined) return null;
+  const { of, decided } = journal.decided;
+  if (of !== context.gitOf || !isOfRunAlone(instance, memory) || !isCurrentRun(instance, observed)) return null;
+  const maxMs = instance.spec?.health.limits.dataAge.maxMs ?? null;
+  // A run that has written its end has no age.
+  const aged = !journal.glance.ended && maxMs !== null && (dataAgeOf(context, journal) ?? 0) > maxMs;
+  return aged ? null : decided;
+}
+
+/** A decision that another command may take over; null: it rests on more than git and the newest run's bytes. */
+export function lastingDecision(situation: Situation | undefined): Decided | null {
+  if (situation === undefined || situation.memory === null || situation.decided === null) return null;
+  const { instance, observed, memory, decided } = situation;
+  if (!isOfRunAlone(instance, memory) || !isCurrentRun(instance, observed)) return null;
+  return decided.health === 'stale' ? null : decided;
+}
+
+/** Whether no other run is compared with the one that runs. */
+function isOfRunAlone({ env }: DesiredInstance, memory: TuningMemory): boolean {
+  return memory.unjudged.every(({ iter }) => iter !== env?.iter);
 }
 
 /** Decides again only when something came that has a say. What is kept must not hold on to the look it was made in. */
@@ -193,7 +234,7 @@ export function isCurrentRun(instance: DesiredInstance, observed: ObservedInstan
   if (journal.state !== 'ok' || instance.env === null) return false;
   const live = copies.known && copies.value.length === 1;
   if (live && endedRuns(receipts).has(journal.runId)) return false; // the new process has written nothing yet
-  const name = journal.run.envFile?.split('/').at(-1);
+  const name = envFileOf(journal)?.split('/').at(-1);
   if (name === undefined || name === instance.env.path.split('/').at(-1)) return true;
   const copy = copies.known ? copies.value[0] : undefined;
   if (!live || copy === undefined || !secretNames.ok) return false;
@@ -286,7 +327,7 @@ function withDigest(
   desired: InstanceView['desired'],
 ): ObservedInstance['copies'] {
   if (!copies.known || instance.env === null || desired === null) return copies;
-  const named = journal.state === 'ok' ? (journal.run.envFile?.split('/').at(-1) ?? null) : null;
+  const named = journal.state === 'ok' ? (envFileOf(journal)?.split('/').at(-1) ?? null) : null;
   const same = named === null || named === instance.env.path.split('/').at(-1);
   return {
     ...copies,

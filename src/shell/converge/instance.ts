@@ -113,7 +113,7 @@ function stop(
     shuttingDown: observed.journal.state === 'ok' && observed.journal.shuttingDown,
     preflight: true,
     // Only a person's `flatten` closes what no run of ours is known to have opened.
-    mayClose: live || observed.ownRun || (effect.do === 'stop' && effect.cause === 'held'),
+    mayClose: live || observed.ownRun() || (effect.do === 'stop' && effect.cause === 'held'),
     cause: effect.do === 'start' ? causeOfStart(observed) : effect.cause,
     iterFrom: running === undefined ? env.iter : running.iter,
     iterTo: env.iter,
