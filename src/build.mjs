@@ -49,12 +49,16 @@ await joinLooking(modules.metafile.outputs);
 const { helpTexts } = await import(pathToFileURL(join(DIST, 'lib', 'program.js')).href);
 const scripts = await build({
   ...common,
-  entryPoints: ['src/shell/cli.ts', 'src/shell/demo/bot.ts', 'src/shell/demo/venue-main.ts'],
+  entryPoints: ['cli', 'known-history', 'demo/bot', 'demo/venue-main'].map((name) => `src/shell/${name}.ts`),
   format: 'cjs',
   outbase: 'src',
   outdir: 'dist',
-  define: { MMFLEET_VERSION: JSON.stringify(version), MMFLEET_HELP: JSON.stringify(helpTexts(version)) },
-  plugins: [builtMain()],
+  define: {
+    MMFLEET_BUILD: JSON.stringify(buildId),
+    MMFLEET_VERSION: JSON.stringify(version),
+    MMFLEET_HELP: JSON.stringify(helpTexts(version)),
+  },
+  plugins: [builtParts()],
 });
 writeFileSync(join(DIST, 'shell', 'package.json'), '{ "type": "commonjs" }\n');
 chmodSync(join(DIST, 'shell', 'cli.js'), 0o755);
@@ -178,12 +182,15 @@ async function joinLooking(outputs) {
   }
 }
 
-/** The script loads the modules as they are built. */
-function builtMain() {
-  const path = '../lib/main.js';
+/** The script loads the others as they are built. */
+function builtParts() {
+  const parts = { './main.ts': '../lib/main.js', './known-history.ts': './known-history.js' };
   return {
-    name: 'built-main',
-    setup: ({ onResolve }) => onResolve({ filter: /^\.\/main\.ts$/ }, () => ({ path, external: true })),
+    name: 'built-parts',
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /^\.\// }, ({ path, kind }) =>
+        kind !== 'entry-point' && Object.hasOwn(parts, path) ? { path: parts[path], external: true } : undefined,
+      ),
   };
 }
 

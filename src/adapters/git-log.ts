@@ -24,11 +24,20 @@ export async function readLog(
   const { since, until = 'HEAD' } = options;
   if (since !== undefined && since === until) return ok({ entries: [], whole: false });
   if (since !== undefined) {
-    const newer = await logOf(repo, `${since}..${until}`, options);
-    if (newer.ok && isLineDownTo(since, newer.value)) return ok({ entries: newer.value, whole: false });
+    const newer = await readNewer(repo, { ...options, since, until });
+    if (newer !== null) return ok({ entries: newer, whole: false });
   }
   const all = await logOf(repo, until, options);
   return all.ok ? ok({ entries: all.value, whole: true }) : all;
+}
+
+/** The same for a straight line alone: null where the commits of `until` are none down to `since`, or cannot be read. */
+export async function readNewer(
+  repo: Repo,
+  options: { since: string; until: string; under: string; ourEmail: string },
+): Promise<TrailEntry[] | null> {
+  const newer = await logOf(repo, `${options.since}..${options.until}`, options);
+  return newer.ok && isLineDownTo(options.since, newer.value) ? newer.value : null;
 }
 
 const LOG_TIMEOUT_MS = 180_000;

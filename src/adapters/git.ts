@@ -49,6 +49,13 @@ export async function openRepo(dir: string): Promise<Result<Repo>> {
   });
 }
 
+/** Root and commit of a whole clone with a work tree, in one process; null: it is none, or has no commit yet. */
+export async function glimpse(dir: string): Promise<{ root: string; head: string } | null> {
+  const [bare, , shallow, , root, head] = await readFacts(dir);
+  if (bare !== 'false' || shallow !== 'false' || root === undefined || head === undefined) return null;
+  return /^[0-9a-f]{40,64}$/.test(head) ? { root, head } : null;
+}
+
 /** Commit id at HEAD; null: no commit yet. */
 export async function headOf(repo: Repo): Promise<Result<string | null>> {
   const end = await runGit({ cwd: repo.root, args: ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'] });

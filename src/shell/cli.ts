@@ -16,7 +16,23 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 const argv = process.argv.slice(2);
 const answer = known(argv);
 if (answer !== undefined) process.stdout.write(answer);
-else void import('./main.ts').then(({ run }) => run(argv, MMFLEET_VERSION));
+else void runUnlessKnown();
+
+async function runUnlessKnown(): Promise<void> {
+  if (argv.includes('history') && (await isKnownHistory())) return;
+  const { run } = await import('./main.ts');
+  await run(argv, MMFLEET_VERSION);
+}
+
+/** Whatever went wrong with the short way, the command answers. Loaded as a script, for the same reason as this one. */
+async function isKnownHistory(): Promise<boolean> {
+  try {
+    const { printKnown } = require('./known-history.ts') as typeof import('./known-history.ts');
+    return await printKnown(argv);
+  } catch {
+    return false;
+  }
+}
 
 /** The whole answer to a command line that asks for nothing but the version or a help; undefined for any other. */
 function known([first = '', second, ...more]: string[]): string | undefined {

@@ -68,6 +68,13 @@ export const verdictsPath = (basePath: string) => `${basePath}.verdicts`;
 /** Specs are the YAML files directly in `fleet/`, except the machine-owned holds. */
 export const isSpecPath = (path: string) => /^fleet\/[^/]+\.ya?ml$/.test(path) && path !== HOLDS_PATH;
 
+/** Texts that are read: every file of the fleet folder, and env files elsewhere in the repository. */
+export const isTextPath = (path: string) =>
+  path.startsWith(`${FLEET_FOLDER}/`) || /(^|\/)\.?env[^/]*$|\.env(\.|$)/.test(path);
+
+/** A symbolic link's mode, as git writes it; what it says is not read. */
+export const LINK_MODE = '120000';
+
 /** Values of one iter (null = base) as the bot would read them; null when that file is not in the tree. */
 export function valuesOf(desired: Pick<Desired, 'files'>, env: DesiredEnv, iter: number | null): EnvValues | null {
   const path = iter === null ? env.basePath : iterFileName(env.basePath, iter);

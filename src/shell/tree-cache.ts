@@ -3,9 +3,9 @@
  * file that is absent, damaged or of another build only costs reading the tree anew. Files that hold a value of a secret key
  * are never without a flaw.
  */
-import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { keep, loadKept } from '../adapters/kept-file.ts';
 import type { Fleet, Instance } from '../core/spec/types.ts';
 import type { Hold } from '../core/trail/types.ts';
 import type { EnvValues } from '../core/tuning/types.ts';
@@ -37,11 +37,11 @@ export function treeCache(stateDir: string, build: string): TreeCache {
   let base: { digest: string; kept: KeptTree } | null = null;
   return {
     read() {
-      const found = load(path(WHOLE), build);
+      const found = loadKept(path(WHOLE), build);
       if (found === null) return null;
       try {
         base = { digest: found.digest, kept: decode(JSON.parse(found.body) as Stored) };
-        const later = load(path(LATER), `${build} ${base.digest}`);
+        const later = loadKept(path(LATER), `${build} ${base.digest}`);
         return later === null ? base.kept : withDelta(base.kept, JSON.parse(later.body) as TreeDelta);
       } catch {
         return null;
@@ -49,17 +49,14 @@ export function treeCache(stateDir: string, build: string): TreeCache {
     },
     write(kept) {
       const delta = base === null ? null : deltaOf(base.kept, kept, lateAfter(base.kept.files.length));
-      try {
-        mkdirSync(folder, { recursive: true, mode: 0o700 });
-        if (base !== null && delta !== null) {
-          store(path(LATER), `${build} ${base.digest}`, JSON.stringify(delta));
-          return;
-        }
-        base = { digest: store(path(WHOLE), build, JSON.stringify(encode(kept))), kept };
-        rmSync(path(LATER), { force: true });
-      } catch {
-        // Only the next command's time is lost.
+      if (base !== null && delta !== null) {
+        keep(path(LATER), `${build} ${base.digest}`, JSON.stringify(delta));
+        return;
       }
+      const digest = keep(path(WHOLE), build, JSON.stringify(encode(kept)));
+      if (digest === null) return;
+      base = { digest, kept };
+      rmSync(path(LATER), { force: true });
     },
   };
 }
@@ -70,30 +67,6 @@ const LATER = 'fleet.later.json';
 
 /** So many entries differ from the whole one before all is written anew. */
 const lateAfter = (count: number): number => Math.max(32, count / 40);
-
-/** null: it is not there, or not every byte of it is as `owner` wrote it. */
-function load(path: string, owner: string): { digest: string; body: string } | null {
-  try {
-    const text = readFileSync(path, 'utf8');
-    const end = text.indexOf('\n');
-    const digest = text.slice(0, end);
-    const body = text.slice(end + 1);
-    return digest === digestOf(owner, body) ? { digest, body } : null;
-  } catch {
-    return null;
-  }
-}
-
-/** Its digest. Throws when it cannot be written. */
-function store(path: string, owner: string, body: string): string {
-  const digest = digestOf(owner, body);
-  const beside = `${path}.${process.pid}.tmp`;
-  writeFileSync(beside, `${digest}\n${body}`, { mode: 0o600 });
-  renameSync(beside, path);
-  return digest;
-}
-
-const digestOf = (owner: string, body: string) => createHash('sha256').update(`${owner}\n`).update(body).digest('hex');
 
 /** Parts of an instance that are the same in many; written once and named by their place in the pool. */
 const SHARED = ['secrets', 'suspend', 'runtime', 'journal', 'venue', 'health', 'tuning'] as const;

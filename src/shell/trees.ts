@@ -6,7 +6,16 @@ import { gitText } from '../adapters/git-run.ts';
 import { itersByBase, parseIterName } from '../core/env/iter.ts';
 import { fail, ok, type Result } from '../core/problem.ts';
 import { BUILD } from './build-id.ts';
-import { type Desired, desiredEnv, FLEET_FOLDER, isSpecPath, type Memory, type TreeFile } from './desired.ts';
+import {
+  type Desired,
+  desiredEnv,
+  FLEET_FOLDER,
+  isSpecPath,
+  isTextPath,
+  LINK_MODE,
+  type Memory,
+  type TreeFile,
+} from './desired.ts';
 import type { ReadDesired } from './read-desired.ts';
 import { type KeptTree, type ListedFile, treeCache } from './tree-cache.ts';
 
@@ -69,7 +78,7 @@ export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): T
       const known = await gitText({ cwd: repo.root, args });
       if (!known.ok) return known;
       const listed = new Set(known.value.split('\0'));
-      const tree = files.value.filter((f) => listed.has(f.path)).map((f) => ({ ...f, link: f.mode === LINK }));
+      const tree = files.value.filter((f) => listed.has(f.path)).map((f) => ({ ...f, link: f.mode === LINK_MODE }));
       const { readDesired } = await import('./read-desired.ts');
       return ok(readDesired(tree, null, last?.desired.memory ?? stored()?.memory));
     },
@@ -84,8 +93,6 @@ export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): T
   };
 }
 
-/** A symbolic link's mode, as git writes it. */
-const LINK = '120000';
 const TEXT_LIMIT_FILES = 200_000;
 
 /** Texts kept for a file: the one that is there, and what became of it since the last time that others were dropped. */
@@ -111,7 +118,7 @@ async function list(repo: Repo, revision: string): Promise<Result<ListedFile[]>>
     listed.value.map(({ path, blob, mode }) => ({
       path,
       blob,
-      kind: mode === LINK ? 'link' : isText(path) ? 'text' : 'rest',
+      kind: mode === LINK_MODE ? 'link' : isTextPath(path) ? 'text' : 'rest',
     })),
   );
 }
@@ -175,6 +182,3 @@ function asKept({ revision, memory }: KeptTree, whole: NonNullable<KeptTree['who
   instances.sort((a, b) => (a.name < b.name ? -1 : 1));
   return { revision, ...whole, instances, files, problems: [], memory };
 }
-
-/** Every file of the fleet folder, and env files elsewhere in the repository. */
-const isText = (path: string) => path.startsWith(`${FLEET_FOLDER}/`) || /(^|\/)\.?env[^/]*$|\.env(\.|$)/.test(path);

@@ -140,7 +140,10 @@ function basesOf(path: string, byBase: ReadonlyMap<string, string[]>): string[] 
 }
 
 /** Commits that name the instance, or touch its env files. */
-export function concerns(entry: TrailEntry, instance: DesiredInstance): boolean {
+export function concerns(
+  entry: Pick<TrailEntry, 'instance' | 'files'>,
+  instance: { name: string; env: { basePath: string } | null },
+): boolean {
   if (entry.instance === instance.name) return true;
   const base = instance.env?.basePath;
   return base !== undefined && entry.files.some((f) => f.path === base || f.path.startsWith(`${base}.`));

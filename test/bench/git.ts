@@ -91,7 +91,7 @@ function reading(dirs: ReadonlyMap<number, string>): void {
   const cli = (age: number) => [process.execPath, CLI, '-C', dirs.get(age)!, 'history', 'bot3'];
   const about = { goal: 'G14', what: `mmfleet history NAME at ${OLD}, CPU`, limit: 0.1 };
   run(cli(OLD));
-  pair({ ...about, peer: 'node -e 0', goal: '', limit: 1.5 }, cli(OLD), nothing());
+  pair({ ...about, peer: 'node -e 0', limit: 1.5 }, cli(OLD), nothing());
   pair({ ...about, peer: 'git log -- path' }, cli(OLD), log('--format=%H', '--', 'fleet/env/bot3/.env.bot3.iter001'));
   pair(
     { goal: 'G14', what: `mmfleet history NAME at ${OLD}, CPU`, peer: 'the same at 10', limit: 1.5 },

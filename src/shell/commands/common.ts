@@ -7,6 +7,7 @@ import { EXIT, type ExitCode, exitOfProblem } from '../exit.ts';
 import type { Io } from '../io.ts';
 import type { Ops } from '../ops.ts';
 import type { Look } from '../pass.ts';
+import { documentText } from '../render/document.ts';
 import type { CommonOptions } from './options.ts';
 
 /** Prints a Problem and gives its exit code. */
@@ -113,9 +114,7 @@ export function printJson(
   problems: Problem[],
   summary: Record<string, unknown>,
 ): void {
-  io.out(
-    `${JSON.stringify({ apiVersion: 'mmfleet/v1', kind, fleet: from?.fleet.name ?? null, summary, items, problems }, null, 2)}\n`,
-  );
+  io.out(documentText(kind, from?.fleet.name ?? null, items, problems, summary));
 }
 
 /** Progress of converging, one line per step a person cares about: each new phase, and each closing order. */

@@ -3,12 +3,15 @@ import { type HistoryRow, historyRows } from '../../core/trail/history.ts';
 import { parseDuration } from '../../core/trail/text.ts';
 import type { TrailEntry } from '../../core/trail/types.ts';
 import { isUtc, utcMs } from '../../core/trail/utc.ts';
+import { BUILD } from '../build-id.ts';
 import { type Desired, verdictsPath } from '../desired.ts';
 import { EXIT } from '../exit.ts';
+import { historyBooks, ownFiles } from '../history-book.ts';
+import type { HistoryBook } from '../known-book.ts';
 import { openOps } from '../ops.ts';
-import { historyChart, historyTable } from '../render/history.ts';
-import { concerns, trailsByInstance } from '../views.ts';
-import { fail, printJson, selectFrom, usage } from './common.ts';
+import { historyChart, historyText, type NamedRow } from '../render/history.ts';
+import { trailsByInstance } from '../views.ts';
+import { fail, selectFrom, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 export type HistoryOptions = CommonOptions & {
@@ -35,45 +38,57 @@ export async function runHistory(names: string[], options: HistoryOptions): Prom
   const head = await ops.git.head();
   if (!head.ok) return fail(io, head.problem);
   if (head.value === null) return usage(io, 'the repository has no commit');
+  const books = historyBooks(ops.repo, ops.stateDir, BUILD);
+  const known = names.length === 1 ? await books.at(names[0]!, head.value) : null;
+  if (known !== null) return printOne(known, sinceMs, options);
   const desired = await ops.desiredAt(head.value);
   if (!desired.ok) return fail(io, desired.problem);
+  ops.keepDesired?.(desired.value);
   const trail = await ops.trail(desired.value.fleet?.git.author.email ?? '', head.value);
   if (!trail.ok) return fail(io, trail.problem);
 
   const only = selectFrom(desired.value, names, io);
   if (only === 'bad') return EXIT.usage;
   if (options.all !== true && only?.size !== 1) return usage(io, 'history takes one instance, or --all');
+  const [name = ''] = only ?? [];
+  const instance = only === null ? undefined : desired.value.instances.find((i) => i.name === name);
+  const book = instance === undefined ? null : books.make(desired.value, trail.value, instance);
+  if (book !== null) return printOne(book, sinceMs, options);
   const chosen = only === null ? everyName(desired.value, trail.value) : [...only];
   const own = ownTrails(desired.value, trail.value, chosen);
   const rows = chosen
-    .flatMap((name) => rowsOf(desired.value, own.get(name) ?? [], name).map((row) => ({ instance: name, ...row })))
-    .filter((row) => sinceMs === null || utcMs(row.when) >= sinceMs);
-  if (only === null) rows.sort((a, b) => (a.when < b.when ? 1 : a.when > b.when ? -1 : 0));
-  print(desired.value, only === null ? null : (chosen[0] ?? ''), rows, options);
-  return EXIT.ok;
+    .flatMap((each) => rowsOf(desired.value, own.get(each) ?? [], each).map((row) => ({ instance: each, ...row })))
+    .filter((row) => isSince(row, sinceMs));
+  const fleet = desired.value.fleet?.name ?? null;
+  if (only !== null) return printRows(fleet, name, rows, options);
+  rows.sort((a, b) => (a.when < b.when ? 1 : a.when > b.when ? -1 : 0));
+  return printRows(fleet, null, rows, options);
 }
 
-export type NamedRow = { instance: string } & HistoryRow;
+const isSince = (row: HistoryRow, sinceMs: number | null) => sinceMs === null || utcMs(row.when) >= sinceMs;
 
-function print(desired: Desired, name: string | null, rows: NamedRow[], { io, json, plot }: HistoryOptions): void {
-  if (json === true) {
-    const items = name === null ? rows : rows.map(({ instance: _instance, ...row }) => row);
-    const fleet = desired.fleet === null ? null : { fleet: desired.fleet };
-    printJson(io, 'History', fleet, items, [], { ...(name === null ? {} : { name }), iterations: rows.length });
-    return;
-  }
-  if (rows.length === 0)
-    io.out(`${name === null ? 'no iterations' : `${name} has no iterations yet: it runs its base env`}\n`);
-  else if (plot !== undefined)
+function printOne({ fleet, name, rows }: HistoryBook, sinceMs: number | null, options: HistoryOptions): number {
+  const since = rows.filter((row) => isSince(row, sinceMs));
+  return printRows(
+    fleet,
+    name,
+    since.map((row) => ({ instance: name, ...row })),
+    options,
+  );
+}
+
+/** `name` null: of every instance. */
+function printRows(fleet: string | null, name: string | null, rows: NamedRow[], options: HistoryOptions): number {
+  const { io, json, plot } = options;
+  if (json !== true && plot !== undefined && rows.length > 0)
     io.out(`${historyChart(rows, plot === true ? null : plot, io.outTTY ? io.columns : 100).join('\n')}\n`);
-  else io.out(`${historyTable(rows, name === null).join('\n')}\n`);
+  else io.out(historyText(fleet, name, rows, json === true));
+  return EXIT.ok;
 }
 
 /** Sorted out for all at once; a name that is no longer declared has what its commits say of it. */
 function ownTrails(desired: Desired, trail: TrailEntry[], names: readonly string[]): Map<string, TrailEntry[]> {
   const declared = desired.instances.filter((i) => names.includes(i.name));
-  const [one] = declared;
-  if (names.length === 1 && one !== undefined) return new Map([[one.name, trail.filter((e) => concerns(e, one))]]);
   const own = new Map(trailsByInstance(trail, declared));
   for (const name of names) if (!own.has(name)) own.set(name, []);
   const gone = new Set(names.filter((name) => declared.every((i) => i.name !== name)));
@@ -86,11 +101,7 @@ function rowsOf(desired: Desired, trail: TrailEntry[], name: string): HistoryRow
   const instance = desired.instances.find((i) => i.name === name);
   const env = instance?.env ?? null;
   const verdicts = env === null ? '' : (desired.files.get(verdictsPath(env.basePath))?.text ?? '');
-  // A person's revert names no instance; it is told by the file it deletes.
-  const own = trail.map((entry) =>
-    env === null ? entry : { ...entry, files: entry.files.filter((f) => f.path.startsWith(`${env.basePath}.`)) },
-  );
-  return historyRows(own, verdicts);
+  return historyRows(env === null ? trail : ownFiles(trail, env.basePath), verdicts);
 }
 
 /** Those declared, and those that only the trail still knows. */

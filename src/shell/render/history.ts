@@ -1,8 +1,24 @@
 /** The lab book as a table and as a small chart. */
 import type { HistoryRow } from '../../core/trail/history.ts';
+import { documentText } from './document.ts';
 import { table } from './table.ts';
 
-type NamedRow = { instance: string } & HistoryRow;
+export type NamedRow = { instance: string } & HistoryRow;
+
+/** The whole answer but the chart: a table, or the JSON document. `name` null: of every instance; `fleet`: its name, where it is known. */
+export function historyText(
+  fleet: string | null,
+  name: string | null,
+  rows: readonly NamedRow[],
+  json: boolean,
+): string {
+  if (json) {
+    const items = name === null ? rows : rows.map(({ instance: _instance, ...row }) => row);
+    return documentText('History', fleet, items, [], { ...(name === null ? {} : { name }), iterations: rows.length });
+  }
+  if (rows.length > 0) return `${historyTable(rows, name === null).join('\n')}\n`;
+  return `${name === null ? 'no iterations' : `${name} has no iterations yet: it runs its base env`}\n`;
+}
 
 const TITLES = ['ITER', 'COMMIT', 'WHEN', 'THEME', 'CHANGE', 'TRIGGER', 'VERDICT', 'N', 'EFFECT'];
 

@@ -1,0 +1,29 @@
+/** `history NAME` where the book of this instance is kept for the commit at HEAD: one git process tells so, and hardly anything is loaded. */
+import { join } from 'node:path';
+import { glimpse } from '../adapters/git.ts';
+import { BUILD } from './build-id.ts';
+import { processIo } from './io.ts';
+import { loadBook } from './known-book.ts';
+import { historyText } from './render/history.ts';
+
+/** Prints what the command would; false: nothing was printed, the command itself must answer. */
+export async function printKnown(argv: readonly string[]): Promise<boolean> {
+  const asked = plainlyAsked(argv);
+  if (asked === null || BUILD === null) return false;
+  const clone = await glimpse(asked.dir);
+  const book = clone === null ? null : loadBook(join(clone.root, '.mmfleet'), BUILD, asked.name);
+  if (book === null || book.head !== clone?.head) return false;
+  const rows = book.rows.map((row) => ({ instance: book.name, ...row }));
+  processIo().out(historyText(book.fleet, book.name, rows, asked.json));
+  return true;
+}
+
+/** `[-C DIR] history NAME [--json]`, in the orders in which it is commonly written; null: anything else. */
+function plainlyAsked(argv: readonly string[]): { dir: string; name: string; json: boolean } | null {
+  const [dir, rest] = argv[0] === '-C' ? [argv[1] ?? '', argv.slice(2)] : ['.', argv.slice()];
+  const json = rest.indexOf('--json');
+  if (json > 0) rest.splice(json, 1);
+  const [command, name = '', ...more] = rest;
+  if (command !== 'history' || more.length > 0 || name.startsWith('-') || dir === '') return null;
+  return { dir, name, json: json > 0 };
+}
