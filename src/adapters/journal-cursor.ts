@@ -36,6 +36,9 @@ export type PollResult =
     }
   | { known: false; reason: string };
 
+/** Where to begin in a run that is new to a cursor: at this line of one of its pieces; null = at its start. */
+export type EnterRun = (run: RunFiles) => { piece: string; offset: number } | null;
+
 /** A cursor as plain data. */
 export type CursorState = {
   startedAt: string;
@@ -82,6 +85,7 @@ export class JournalFolders {
 export class JournalCursor {
   readonly #pattern: string;
   readonly #market: string;
+  readonly #enter: EnterRun;
   #version = -1;
   #run: RunFiles | undefined;
   #state: CursorState | undefined;
@@ -89,10 +93,11 @@ export class JournalCursor {
   #changedAtMs = 0;
 
   /** `pattern`: the journal path with the market filled in (`.../mm_AMZN-USD_*.jsonl`); `state`: from an earlier `toJSON`. */
-  constructor(pattern: string, market: string, state?: CursorState) {
+  constructor(pattern: string, market: string, state?: CursorState, enter: EnterRun = () => null) {
     this.#pattern = pattern;
     this.#market = market;
     this.#state = state;
+    this.#enter = enter;
   }
 
   /** undefined before the first successful poll. */
@@ -137,17 +142,18 @@ export class JournalCursor {
     }
     this.#run = newest;
     if (this.#state === undefined) {
-      this.#begin(newest.paths[0]!, newest.startedAt);
       found.newRun = true;
       sink.startRun({ market: this.#market, startedAt: newest.startedAt, path: newest.paths[0]! });
+      const entry = this.#enter(newest);
+      this.#begin(entry?.piece ?? newest.paths[0]!, newest.startedAt, entry?.offset);
     } else if (!newest.paths.includes(this.#state.piece)) {
       found.gaps.push(`${basename(this.#state.piece)} was removed`);
       this.#begin(newest.paths[0]!, newest.startedAt);
     }
   }
 
-  #begin(piece: string, startedAt: string): void {
-    this.#state = { startedAt, piece, dev: -1, ino: -1, offset: 0, skipping: false, line: 0 };
+  #begin(piece: string, startedAt: string, offset = 0): void {
+    this.#state = { startedAt, piece, dev: -1, ino: -1, offset, skipping: false, line: 0 };
     this.#size = -1;
   }
 

@@ -1,28 +1,30 @@
 /**
  * What each instance's journal says, folded as it grows. Cached in `.mmfleet/cache`; the cache may vanish at any moment.
  *
- * A decision stands on the whole run: an alarm or a broken limit stays found until the run ends, drawdown and earnings are
- * sums over it, so the end of a journal alone could decide otherwise. It is read once, in slices, and from then on only
- * what was appended; reports that ask about the newest fills alone read the end (`analyse --tail`).
+ * A long run that nothing is remembered of is read from its end first, as far back as the rules look: what lies before is a
+ * gap like any other, so that it can only lead to doing less. Whatever is done is decided on the whole run (`readWhole`): an
+ * alarm stays found until the run ends, earnings are sums over it. Reading goes in slices, and then only what was appended.
  */
 import { hash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type CursorState, JournalCursor, JournalFolders, type PollResult } from '../adapters/journal-cursor.ts';
-import { firstEvent, listMarketRuns, scanFile } from '../adapters/journal-files.ts';
+import { firstEvent, type RunFiles } from '../adapters/journal-files.ts';
+import { type JournalPlace, placeBefore } from '../adapters/journal-seek.ts';
 import type { JournalEvidence } from '../adapters/journal-venue.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
 import { glanceOf, type RunGlance } from '../core/health/glance.ts';
-import { observe, tells } from '../core/health/observe.ts';
+import { leaveOut, observe, tells } from '../core/health/observe.ts';
+import { reachesBack, reachOf } from '../core/health/reach.ts';
 import { loadRun, newRunState, policyDigest, type RunState, storeRun } from '../core/health/run.ts';
 import type { LineReader } from '../core/journal/line-reader.ts';
-import { LineScanner } from '../core/journal/scan.ts';
 import type { JournalEvent, RunEndEvent, RunStartEvent } from '../core/journal/types.ts';
 import type { Instance } from '../core/spec/types.ts';
 import type { Decided } from '../core/tuning/decide.ts';
 import type { RunFacts } from './converge/stop.ts';
 import type { DesiredInstance } from './desired.ts';
+import { EarlierRuns, SLICE_BYTES } from './earlier-runs.ts';
 import type { Decisions } from './quiet-journals.ts';
 
 export type JournalView =
@@ -62,6 +64,12 @@ type Entry = {
   path: string;
   /** What it was made for; the same objects need no new key. */
   made: { spec: Instance; env: DesiredInstance['env'] };
+  /** Whether all that was there has been read once. */
+  caughtUp: boolean;
+  /** A long run is entered so many seconds of journal time before its end; null = every run is read from its start. */
+  reachS: number | null;
+  /** Id of the run that was entered there, until it is known whether that was far enough. */
+  entered: string | null;
   /** What catching up found in the look that still goes on. */
   polled?: PollResult;
 };
@@ -79,7 +87,7 @@ export type LookedAt = Pick<DesiredInstance, 'name' | 'spec' | 'env'>;
 /** What passes read of the journals. */
 export type JournalReader = Pick<
   Journals,
-  'look' | 'runIds' | 'facts' | 'evidence' | 'reference' | 'edgesOf' | 'catchUp'
+  'look' | 'runIds' | 'facts' | 'evidence' | 'reference' | 'edgesOf' | 'catchUp' | 'readWhole' | 'readEarlier'
 > &
   Partial<Pick<Journals, 'together'>> & {
     /** `decisions`: what was decided in the look before. */
@@ -87,8 +95,10 @@ export type JournalReader = Pick<
   };
 
 const CACHE_VERSION = 2;
-/** Bytes read before others get their turn: some 50 ms. */
-const SLICE_BYTES = 16 * 1024 * 1024;
+/** Less than this before its end is not worth leaving unread. */
+const LEFT_OUT_MIN_BYTES = SLICE_BYTES;
+/** How many times further back it is read when the windows are not full. */
+const FURTHER = 2;
 const WRITES_A_TURN = 8;
 
 export class Journals {
@@ -96,13 +106,14 @@ export class Journals {
   readonly #cacheDir: string;
   readonly #folders = new JournalFolders();
   readonly #entries = new Map<string, Entry>();
-  readonly #earlier = new Map<string, EdgeSums | null>();
+  readonly #earlier: EarlierRuns;
   /** Folders that are there, in the look at many instances that goes on; null: each is looked at by itself. */
   #look: Map<string, boolean> | null = null;
 
   constructor(root: string, stateDir: string) {
     this.#root = root;
     this.#cacheDir = join(stateDir, 'cache');
+    this.#earlier = new EarlierRuns(root);
   }
 
   /** One look at many instances: until it is over no folder is listed twice, and what is caught up with is not read again. */
@@ -121,13 +132,31 @@ export class Journals {
   async catchUp(instance: LookedAt): Promise<void> {
     const { spec, env } = instance;
     if (spec === null) return;
-    const made = this.#entries.get(instance.name)?.made;
-    if (made !== undefined && made.spec === spec && made.env === env) return;
+    const known = this.#entries.get(instance.name);
+    if (known?.caughtUp === true && known.made.spec === spec && known.made.env === env) return;
     const pattern = resolve(this.#root, spec.journal.path);
-    while (this.#isThere(dirname(pattern))) {
+    if (this.#isThere(dirname(pattern))) await this.#readOn(instance, spec, pattern);
+  }
+
+  /** Reads a run from its start of which only the end was read; slices as before. */
+  async readWhole(instance: LookedAt): Promise<void> {
+    const { name, spec } = instance;
+    if (spec === null) return;
+    const pattern = resolve(this.#root, spec.journal.path);
+    this.#entries.set(name, this.#fresh(instance, spec, pattern, keyOf(instance, spec, pattern), null));
+    await this.#readOn(instance, spec, pattern);
+  }
+
+  async #readOn(instance: LookedAt, spec: Instance, pattern: string): Promise<void> {
+    for (;;) {
       const entry = this.#entryOf(instance, spec, pattern);
       const polled = this.#poll(entry, instance, spec, SLICE_BYTES);
-      if (!polled.known || !polled.more) {
+      const reachS = polled.known && !polled.more ? furtherBack(entry) : entry.reachS;
+      if (reachS !== entry.reachS) {
+        this.#entries.set(instance.name, this.#fresh(instance, spec, pattern, entry.key, reachS));
+      } else if (!polled.known || !polled.more) {
+        entry.caughtUp = true;
+        entry.entered = null;
         if (this.#look !== null) entry.polled = polled;
         return;
       }
@@ -218,26 +247,13 @@ export class Journals {
     return entry === undefined || entry.path === '' ? null : `${basename(entry.path)}@0..${entry.offset}`;
   }
 
-  /** What an earlier iteration earned, from its newest run on disk; null when there is none. Read once. */
-  edgesOf(instance: LookedAt, envFileName: string): EdgeSums | null {
-    const { spec } = instance;
-    if (spec === null) return null;
-    const key = `${instance.name} ${envFileName}`;
-    const found = this.#earlier.get(key);
-    if (found !== undefined) return found;
-    const runs = listMarketRuns(resolve(this.#root, spec.journal.path), spec.market);
-    let edges: EdgeSums | null = null;
-    for (const files of runs.ok ? runs.value.toReversed() : []) {
-      const first = firstEvent(files.paths[0]!, tells);
-      // A run that says at its start which env it has need not be read for another one's sake.
-      if (first?.type === 'run_start' && envNameOf(first.envFile) !== envFileName) continue;
-      const run = foldRun(files.paths, spec, capOf(instance));
-      if (envNameOf(run.envFile) !== envFileName) continue;
-      edges = run.edges.closed;
-      break;
-    }
-    this.#earlier.set(key, edges);
-    return edges;
+  /** What an earlier iteration earned lately, from its newest run; null: none is there; undefined: `readEarlier` finds out. */
+  edgesOf(instance: LookedAt, envFileName: string): EdgeSums | null | undefined {
+    return instance.spec === null ? null : this.#earlier.edgesOf(instance.name, envFileName);
+  }
+
+  async readEarlier({ name, spec }: LookedAt, envFileName: string): Promise<void> {
+    if (spec !== null) await this.#earlier.read(name, spec, envFileName);
   }
 
   /** What is remembered of an instance's run and where its journal was read to; null: it is not all in the cache. */
@@ -286,16 +302,26 @@ export class Journals {
       known.made = made;
       return known;
     }
-    const entry = this.#restore(instance, spec, pattern, key) ?? {
-      cursor: new JournalCursor(pattern, spec.market),
-      ...emptyRun(spec, capOf(instance)),
+    const entry =
+      this.#restore(instance, spec, pattern, key) ?? this.#fresh(instance, spec, pattern, key, reachOf(spec.health));
+    this.#entries.set(instance.name, entry);
+    return entry;
+  }
+
+  #fresh(instance: LookedAt, spec: Instance, pattern: string, key: string, reachS: number | null): Entry {
+    const cap = capOf(instance);
+    const entry: Entry = {
+      cursor: new JournalCursor(pattern, spec.market, undefined, (run) => enterRun(entry, spec, cap, run)),
+      ...emptyRun(spec, cap),
       key,
       changed: false,
       offset: 0,
       path: '',
-      made,
+      made: { spec, env: instance.env },
+      caughtUp: false,
+      reachS,
+      entered: null,
     };
-    this.#entries.set(instance.name, entry);
     return entry;
   }
 
@@ -313,8 +339,9 @@ export class Journals {
       const run = loadRun(body.slice(end + 1), { health: spec.health, maxPositionBase: capOf(instance) });
       if (run === null) return null;
       const { cursor, runStart, runEnd, shuttingDown } = stored;
-      return {
-        cursor: new JournalCursor(pattern, spec.market, cursor),
+      const cap = capOf(instance);
+      const entry: Entry = {
+        cursor: new JournalCursor(pattern, spec.market, cursor, (files) => enterRun(entry, spec, cap, files)),
         run,
         runStart,
         runEnd,
@@ -324,7 +351,11 @@ export class Journals {
         offset: cursor.offset,
         path: cursor.piece,
         made: { spec, env: instance.env },
+        caughtUp: false,
+        reachS: reachOf(spec.health),
+        entered: null,
       };
+      return entry;
     } catch {
       return null;
     }
@@ -377,20 +408,26 @@ function take(entry: Entry, spec: Instance, cap: number | null, event: JournalEv
     entry.shuttingDown = true;
 }
 
-const envNameOf = (envFile: string | null) => envFile?.split('/').at(-1);
+/** Where reading a run begins that is new: with its first line, and then far enough before its end when it is long. */
+function enterRun(entry: Entry, spec: Instance, cap: number | null, { paths }: RunFiles): JournalPlace | null {
+  entry.entered = null;
+  const place = entry.reachS === null ? null : placeBefore(paths, entry.reachS, tells);
+  if (place === null || place.skippedBytes < LEFT_OUT_MIN_BYTES) return null;
+  const head = firstEvent(paths[0]!, tells);
+  // Which env it has and whose it is stands there; a run that does not say is read whole.
+  if (head?.type !== 'run_start') return null;
+  take(entry, spec, cap, head);
+  leaveOut(entry.run, place.skippedBytes);
+  entry.entered = head.runId;
+  return place;
+}
 
-function foldRun(paths: string[], spec: Instance, cap: number | null): RunState {
-  const run = newRunState({ health: spec.health, maxPositionBase: cap });
-  const scanner = new LineScanner({
-    event: (event) => observe(run, event),
-    quick: (line) => observe(run, line.passing),
-    bad: () => {},
-  });
-  for (const path of paths) {
-    scanner.startFile();
-    scanFile(path, scanner);
-  }
-  return run;
+/** The reach that an entry needs: its own, more where its windows are not full, or the whole run. */
+function furtherBack({ run, reachS, entered }: Entry): number | null {
+  if (reachS === null || entered === null) return reachS;
+  // Its first line named another run of the same file: this one was met in the middle.
+  if (run.runId !== entered) return null;
+  return reachesBack(run) ? reachS : reachS * FURTHER;
 }
 
 /** The position cap the env declares, in base units; null = not declared. */

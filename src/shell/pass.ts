@@ -1,7 +1,6 @@
 /** One pass: look at git and the world, plan, and (in apply.ts) act. */
 import type { Refs } from '../adapters/git.ts';
 import type { KnownProposals } from '../adapters/git-proposals.ts';
-import { iterFileName } from '../core/env/iter.ts';
 import { capChanges, type Planned, planInstance } from '../core/plan/plan.ts';
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
 import type { Fleet } from '../core/spec/types.ts';
@@ -11,6 +10,7 @@ import { type Desired, type DesiredInstance, FLEET_FOLDER } from './desired.ts';
 import { type Observed, observe } from './observe.ts';
 import type { Ops } from './ops.ts';
 import { knownProposals, withProposal } from './proposal-view.ts';
+import { earned, needsWholeRun, readUnread, type Unread } from './unread.ts';
 import {
   addingCommit,
   baseEditedAfter,
@@ -173,29 +173,36 @@ async function planned(
   const { desired, fleet, trail, git, proposals, oldBases } = known;
   const localVersion = ops.local.version?.() ?? null;
   const same = before !== null && localVersion !== null && localVersion === before.localVersion;
-  const observed = await observe(ops, desired, same ? before.observed : null);
-  const context: Context = {
-    desired,
-    observed,
-    trail,
-    git,
-    host: ops.host,
-    tune: options.tune,
-    nowMs: observed.atMs,
-    edgesOf: (instance, iter) =>
-      instance.env === null ? null : ops.journals.edgesOf(instance, envName(instance.env.basePath, iter)),
-    oldBases,
-    foldedFrom: ({ name }) => foldedFrom(ops, observed, name),
-    gitOf: gitOf(desired, trail),
-  };
-  const { situations, planned: plans } = planAll(context, fleet, options);
-  return {
-    ...known,
-    localVersion,
-    observed,
-    situations,
-    planned: plans.map((p, i) => withProposal(p, situations[i]!, proposals)),
-  };
+  let observed = await observe(ops, desired, same ? before.observed : null);
+  for (;;) {
+    const unread: Unread = { wholeRuns: [], earlier: [] };
+    const context: Context = {
+      desired,
+      observed,
+      trail,
+      git,
+      host: ops.host,
+      tune: options.tune,
+      nowMs: observed.atMs,
+      edgesOf: (instance, iter) => earned(ops, instance, iter, unread),
+      oldBases,
+      foldedFrom: ({ name }) => foldedFrom(ops, observed, name),
+      gitOf: gitOf(desired, trail),
+    };
+    const { situations, planned: plans } = planAll(context, fleet, options);
+    if (options.tune) unread.wholeRuns.push(...situations.filter(needsWholeRun).map((s) => s.instance));
+    if (await readUnread(ops, unread)) {
+      observed = await observe(ops, desired, observed);
+      continue;
+    }
+    return {
+      ...known,
+      localVersion,
+      observed,
+      situations,
+      planned: plans.map((p, i) => withProposal(p, situations[i]!, proposals)),
+    };
+  }
 }
 
 /** The bytes a run was folded from: the piece, how far it was read, and when it was last written. */
@@ -298,9 +305,6 @@ function parentsOf(folder: string): string[] {
   const names = folder.split('/');
   return folder === '.' ? [] : ['.', ...names.slice(1).map((_, n) => names.slice(0, n + 1).join('/'))];
 }
-
-const envName = (basePath: string, iter: number | null) =>
-  (iter === null ? basePath : iterFileName(basePath, iter)).split('/').at(-1) ?? '';
 
 const isRunning = (s: Situation) => s.observed.copies.known && s.observed.copies.value.length > 0;
 

@@ -147,6 +147,8 @@ export function quietJournals(root: string, inner: Journals, file: GlanceFile): 
       return found == null ? inner.reference(name) : referenceOf(found.kept.end);
     },
     edgesOf: (instance, envFileName) => inner.edgesOf(instance, envFileName),
+    readWhole: (instance) => read(instance.name).readWhole(instance),
+    readEarlier: (instance, envFileName) => inner.readEarlier(instance, envFileName),
     async save(decisions = null) {
       const still = [...looked.keys()].filter((name) => inner.standing(name) !== null);
       await inner.save();

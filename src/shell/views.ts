@@ -43,7 +43,7 @@ export type Context = {
   /** false: converge only. */
   tune: boolean;
   nowMs: number;
-  /** What an earlier iteration's newest run earned; null = its journal is not at hand. */
+  /** What an earlier iteration's newest run earned; null = its journal is not at hand, or was not read yet. */
   edgesOf(instance: DesiredInstance, iter: number | null): EdgeSums | null;
   /** Text of a base env at an earlier commit, for a rebase; fetched before. */
   oldBases: ReadonlyMap<string, string>;

@@ -88,7 +88,7 @@ test('slices go over the pieces of a run, and a restart between two of them', as
   expect(stateOf(journals)).toEqual(stateOf(open()));
 });
 
-test('what an earlier config earned is that of its newest run, whatever the other runs say first', () => {
+test('what an earlier config earned is that of its newest run, whatever the other runs say first', async () => {
   const run = (start: string, seed: number, env: string | null, first = 0) => {
     const source = journalLines(seed);
     const lines = Array.from({ length: 20_000 }, () => source.next().value as string);
@@ -101,9 +101,34 @@ test('what an earlier config earned is that of its newest run, whatever the othe
   // Its start is missing: what it ran with nobody knows.
   run('030000', 4, null, 1);
   const journals = open();
-  const found = journals.edgesOf(instance, '.env.sol.iter001');
+  const earned = async (env: string) => {
+    expect(journals.edgesOf(instance, env), 'not looked for yet').toBeUndefined();
+    await journals.readEarlier(instance, env);
+    return journals.edgesOf(instance, env);
+  };
+  const found = await earned('.env.sol.iter001');
   expect(found).toEqual(folded([piece('010000')]).edges.closed);
   expect(found!.fills).toBeGreaterThan(0);
-  expect(journals.edgesOf(instance, '.env.sol.iter002')).toEqual(folded([piece('020000')]).edges.closed);
-  expect(journals.edgesOf(instance, '.env.sol.iter004')).toBeNull();
+  expect(await earned('.env.sol.iter002')).toEqual(folded([piece('020000')]).edges.closed);
+  expect(await earned('.env.sol.iter004')).toBeNull();
+});
+
+test('what it earned counts as far back as the next one is given time, in slices', async () => {
+  writeJournal(piece('000000'), 40e6, { seed: 7 });
+  const whole = folded([piece('000000')]);
+  const verdictWithinMs = 3 * 3_600_000;
+  const short = { ...instance, spec: { ...instance.spec, tuning: { ...instance.spec.tuning, verdictWithinMs } } };
+  const journals = open();
+  await journals.readEarlier(short, '.env.sol.iter003');
+  const lately = journals.edgesOf(short, '.env.sol.iter003')!;
+  expect(lately.buckets).toBeGreaterThanOrEqual(17);
+  expect(lately.buckets).toBeLessThanOrEqual(19);
+  const days = {
+    ...instance,
+    spec: { ...instance.spec, tuning: { ...instance.spec.tuning, verdictWithinMs: 7 * 86_400_000 } },
+  };
+  const all = open();
+  await all.readEarlier(days, '.env.sol.iter003');
+  expect(all.edgesOf(days, '.env.sol.iter003')).toEqual(whole.edges.closed);
+  expect(whole.edges.closed.buckets).toBeGreaterThan(100);
 });

@@ -38,6 +38,7 @@ export function* journalLines(seed: number, layout: Layout = 'default', market =
     '"market_static": {"tick_size": "0.01", "min_order_size": "0.1", "min_order_size_change": "0.01"}',
     '"provenance": {"env_file": ".env.sol.iter003", "cwd": "work"}',
   ]);
+  let beatTs = ts;
   for (;;) {
     ts += rnd() * 1.5;
     mid = Math.max(1, mid + (rnd() - 0.5) * 0.08);
@@ -46,7 +47,12 @@ export function* journalLines(seed: number, layout: Layout = 'default', market =
     const book = [text('best_bid', bid, 2), text('best_ask', ask, 2)];
     const spread = text('spread_bps', (0.02 / mid) * 1e4, 24);
     order += BigInt(Math.ceil(rnd() * 1000));
-    if (kind < 0.36) {
+    // The bot's own beat of 30 s, and some more.
+    if (ts - beatTs > 28 || (kind >= 0.955 && kind < 0.985)) {
+      beatTs = ts;
+      const rest = [`"event_count": ${seq}`, '"active_orders": 3', `"uptime_s": ${(seq * 0.7).toFixed(5)}`];
+      yield write('heartbeat', [text('position', position, 1), ...rest]);
+    } else if (kind < 0.36) {
       const names = [`"side": "${side}"`, `"level": ${rnd() < 0.5 ? 0 : 1}`, '"reason": "hold_within_tolerance"'];
       const prices = [
         text('current_best', ask, 2),
@@ -92,9 +98,6 @@ export function* journalLines(seed: number, layout: Layout = 'default', market =
     } else if (kind < 0.955) {
       const ids = [`"external_id": "mm-${seq.toString(16)}"`, '"exchange_id": null', `"side": "${side}"`];
       yield write('rejection', [...ids, text('price', bid, 2), '"reason": "POST_ONLY_FAILED"']);
-    } else if (kind < 0.985) {
-      const rest = [`"event_count": ${seq}`, '"active_orders": 3', `"uptime_s": ${(seq * 0.7).toFixed(5)}`];
-      yield write('heartbeat', [text('position', position, 1), ...rest]);
     } else {
       const rest = ['"active_orders": 3', `"total_fills": ${seq}`, '"total_fees": "0"', '"circuit_open": false'];
       yield write('snapshot', [text('position', position, 1), ...book, spread, ...rest]);

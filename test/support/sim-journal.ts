@@ -70,6 +70,8 @@ export function simJournals(look: (name: string) => SimRun | null): JournalReade
     evidence: () => ({ exitClean: false, runEnd: null, lastPosition: null }),
     reference: (name) => (runIdOf(name) === null ? null : `${runIdOf(name)}.jsonl@0..1000`),
     edgesOf: (): EdgeSums | null => null,
+    readWhole: async () => undefined,
+    readEarlier: async () => undefined,
     save: async () => undefined,
   };
 }

@@ -14,6 +14,8 @@ export type RunGlance = {
   /** Price of the newest fill, decimal text; null = no fill. */
   lastPrice: string | null;
   metrics: StatusItem['metrics'];
+  /** Bytes of the run that were left unread; 0 = none. */
+  skippedBytes: number;
 };
 
 const PNL_FILLS = 50;
@@ -29,6 +31,7 @@ export function glanceOf(run: RunState): RunGlance {
     positionBase: run.position?.base ?? null,
     lastPrice: run.fills.at(-1)?.price ?? null,
     metrics: metricsOf(run),
+    skippedBytes: run.skippedBytes,
   };
 }
 

@@ -45,6 +45,12 @@ export function observe(run: RunState, event: JournalEvent): void {
   if (mid !== null && mid > 0) mark(run, mid);
 }
 
+/** What follows in the journal of this run comes after so many bytes that are left unread: a gap like any other. */
+export function leaveOut(run: RunState, bytes: number): void {
+  run.skippedBytes = bytes;
+  run.whole = false;
+}
+
 /** A decision must not hang on lines that tell nothing: of them a bot may write any number, or none. */
 export function tells({ type, ts, mid, position }: Pick<JournalEvent, 'type' | 'ts' | 'mid' | 'position'>): boolean {
   return Number.isFinite(ts) && (type !== 'other' || mid !== null || position !== null);
@@ -66,6 +72,8 @@ function begin(run: RunState, event: JournalEvent): void {
 
 /** Why the journal up to this event has a hole; null = it has none. */
 function gapBefore(run: RunState, type: JournalEvent['type'], ts: number): string | null {
+  if (run.skippedBytes > 0 && run.gaps === 0)
+    return `${Math.ceil(run.skippedBytes / 1e6)} MB before it are left unread`;
   const silence = ts - run.now;
   if (silence < -REORDER_S) return `clock set back ${Math.round(-silence)} s`;
   if (silence > SILENCE_GAP_S) return `no events for ${Math.round(silence)} s`;

@@ -88,6 +88,8 @@ export type RunState = {
   /** Why the newest stretch began later than the run; null = no gap so far. */
   gap: string | null;
   gaps: number;
+  /** Bytes of the journal between its first line and `since` that were left unread; 0 = it was read from its start. */
+  skippedBytes: number;
   heartbeatTs: number | null;
   lastLook: number | null;
   endReason: string | null;
@@ -146,6 +148,7 @@ export function newRunState(input: { health: HealthPolicy; maxPositionBase: numb
     since: 0,
     gap: null,
     gaps: 0,
+    skippedBytes: 0,
     heartbeatTs: null,
     lastLook: null,
     endReason: null,
@@ -225,7 +228,7 @@ export function policyDigest(health: HealthPolicy): string {
 const digests = new WeakMap<HealthPolicy, string>();
 
 /** Changes when the meaning of a stored state does. */
-const RUN_STATE_VERSION = 2;
+const RUN_STATE_VERSION = 3;
 
 type StoredQueue = ReturnType<MarkoutQueue['toJSON']>;
 type StoredHorizon = Omit<HorizonFold, 'queue'> & { queue: StoredQueue };
