@@ -65,17 +65,22 @@ export function tailFirst(): void {
 }
 
 /**
- * The same for a person who asks how an instance does: `status` of one whose newest run is long, as a rule (what was read
- * before is kept) and when nothing is kept. Without it the whole run is read: what was found in it decides.
+ * The same for a person who asks how an instance does: `status` and `why` of one whose newest run is long, as a rule (what
+ * was read before is kept) and when nothing is kept.
  */
 export function longRun(): void {
   const [short, long] = [opsWith('short', 'small'), opsWith('long', 'large')];
   const status = (ops: string) => cli('-C', ops, 'status');
-  const anew = (ops: string) => ['sh', '-c', 'rm -rf "$1/.mmfleet"; shift; exec "$@"', 'sh', ops, ...status(ops)];
+  const why = (ops: string) => cli('-C', ops, 'why', 'sol');
+  const anew = (ops: string, asked = status) => [
+    ...['sh', '-c', 'rm -rf "$1/.mmfleet"; shift; exec "$@"', 'sh'],
+    ...[ops, ...asked(ops)],
+  ];
   const peer = `the same of ${SMALL_MB} MB`;
   for (const ops of [short, long]) run(status(ops));
   pair({ goal: 'G3', what: `status, run of ${LARGE_MB} MB`, peer, limit: 1.2 }, status(long), status(short));
   pair({ goal: 'G3', what: `status, ${LARGE_MB} MB, nothing kept`, peer, limit: 1.2 }, anew(long), anew(short));
+  pair({ goal: 'G3', what: `why, ${LARGE_MB} MB, nothing kept`, peer, limit: 1.2 }, anew(long, why), anew(short, why));
 }
 
 /** An operations repository with one instance, whose newest run is the journal of that name. */
