@@ -1,9 +1,10 @@
 /** One row of the scale table: a fleet of this size, its passes, `status`, and the daemon's memory. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
-import { liveFleet } from '../support/live-fleet.ts';
+import { type LiveFleet, liveFleet } from '../support/live-fleet.ts';
 import { median, run } from './command.ts';
 import { type Blocks, wholeTicks } from './tick-child.ts';
 
@@ -16,16 +17,22 @@ export type ScaleRow = {
   git: number;
   status: number;
   rss: number;
+  /** After an hour of every journal: resident, and on the heap once what can go has gone. */
+  hourRss: number;
+  hourHeap: number;
   blocks: Blocks;
 };
 
 const DAEMON_PASSES = 4;
+const HOUR_MINUTES = 60;
+/** Lines of an invented journal that tell of a minute: four of them are fills. */
+const MINUTE_LINES = 80;
 
 export async function scaleRow(count: number, pairs: number, cli: string): Promise<ScaleRow> {
   const fleet = await liveFleet(count, { interval: '2s' });
   try {
     const { samples, blocks } = await wholeTicks(fleet, pairs);
-    const rss = await daemonMemory(cli, fleet.root, fleet.trade.bind(null, fleet.names.slice(0, 1)));
+    const memory = await daemonMemory(cli, fleet);
     const status = Array.from({ length: 5 }, () => run([process.execPath, cli, '-C', fleet.root, 'status']).cpu * 1000);
     const of = (key: keyof (typeof samples)[number]) => median(samples.map((s) => s[key]));
     return {
@@ -35,7 +42,7 @@ export async function scaleRow(count: number, pairs: number, cli: string): Promi
       busy: of('busy'),
       git: of('git'),
       status: median(status),
-      rss,
+      ...memory,
       blocks,
     };
   } finally {
@@ -43,19 +50,46 @@ export async function scaleRow(count: number, pairs: number, cli: string): Promi
   }
 }
 
-/** Resident memory of `reconcile --watch` after some passes, MiB. */
-async function daemonMemory(cli: string, root: string, trade: () => void): Promise<number> {
-  const daemon = execa(process.execPath, [cli, '-C', root, 'reconcile', '--watch'], { reject: false, stdin: 'ignore' });
+/**
+ * Memory of `reconcile --watch`, MiB: resident after some passes; resident, and on the heap after a collection, after an hour
+ * of every journal, a minute of it for each pass.
+ */
+async function daemonMemory(cli: string, fleet: LiveFleet): Promise<Pick<ScaleRow, 'rss' | 'hourRss' | 'hourHeap'>> {
+  const heap = join(fleet.dir, 'heap');
+  const hook = join(fleet.dir, 'hook.cjs');
+  writeFileSync(hook, heapHook(heap));
+  const flags = ['--expose-gc', '--require', hook];
+  const command = [...flags, cli, '-C', fleet.root, 'reconcile', '--watch'];
+  const daemon = execa(process.execPath, command, { reject: false, stdin: 'ignore', stdout: 'ignore', buffer: false });
+  const resident = () => {
+    const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(join('/proc', String(daemon.pid), 'status'), 'utf8'))?.[1];
+    return Number(kib) / 1024;
+  };
+  const found = { rss: Number.NaN, hourRss: Number.NaN, hourHeap: Number.NaN };
   let passes = 0;
   for await (const line of createInterface({ input: daemon.stderr! })) {
     if (!line.includes('"msg":"pass"')) continue;
     passes += 1;
-    trade();
-    if (passes === DAEMON_PASSES) break;
+    if (passes < DAEMON_PASSES) fleet.trade(fleet.names.slice(0, 1));
+    else if (passes < DAEMON_PASSES + HOUR_MINUTES) {
+      if (passes === DAEMON_PASSES) found.rss = resident();
+      fleet.goOn(MINUTE_LINES);
+    } else break;
   }
-  if (passes < DAEMON_PASSES) throw new Error(`the daemon ended: ${(await daemon).exitCode}`);
-  const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(join('/proc', String(daemon.pid), 'status'), 'utf8'))?.[1];
+  if (passes < DAEMON_PASSES + HOUR_MINUTES) throw new Error(`the daemon ended: ${(await daemon).exitCode}`);
+  found.hourRss = resident();
+  daemon.kill('SIGUSR2');
+  while (!existsSync(heap)) await setTimeout(50);
+  found.hourHeap = Number(readFileSync(heap, 'utf8')) / 2 ** 20;
   daemon.kill('SIGINT');
   await daemon;
-  return Number(kib) / 1024;
+  return found;
 }
+
+/** Says on a signal how much is in use once everything that can go has gone. */
+const heapHook = (path: string) => `process.on('SIGUSR2', () => {
+  global.gc();
+  const { writeFileSync, renameSync } = require('node:fs');
+  writeFileSync(${JSON.stringify(`${path}.new`)}, String(process.memoryUsage().heapUsed));
+  renameSync(${JSON.stringify(`${path}.new`)}, ${JSON.stringify(path)});
+});`;

@@ -13,6 +13,8 @@ const COLUMNS: readonly [string, (row: ScaleRow) => number, string][] = [
   ['blocks the loop for', (row) => row.blocks.median, 'ms'],
   ['`status`', (row) => row.status, 'ms'],
   ['memory of the daemon', (row) => row.rss, 'MiB'],
+  ['after an hour', (row) => row.hourRss, 'MiB'],
+  ['of it in use', (row) => row.hourHeap, 'MiB'],
 ];
 
 export function scale(): void {
@@ -21,7 +23,8 @@ export function scale(): void {
   const [small, large] = [rows[1]!, rows[3]!];
   const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
   const growth = (of: (row: ScaleRow) => number) => Math.log10(of(large) / of(small)) / 2;
-  const memory = ((large.rss - small.rss) * 1024) / (large.instances - small.instances);
+  const added = (of: (row: ScaleRow) => number) =>
+    (((of(large) - of(small)) * 1024) / (large.instances - small.instances)).toFixed(0);
   process.stdout.write(
     `${[
       '',
@@ -32,7 +35,8 @@ export function scale(): void {
       ),
       line(['exponent, 10 to 1000', ...COLUMNS.map(([, of]) => growth(of).toFixed(2))]),
       '',
-      `CPU, but for the block, which is wall time. Each added instance costs the daemon ${memory.toFixed(0)} KiB.`,
+      'CPU, but for the block, which is wall time. The hour is one of every journal, 80 lines a minute, four of them fills.',
+      `Each added instance costs the daemon ${added((row) => row.rss)} KiB, after the hour ${added((row) => row.hourRss)} KiB (${added((row) => row.hourHeap)} KiB of it in use).`,
       '',
     ].join('\n')}\n`,
   );

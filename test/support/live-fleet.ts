@@ -63,6 +63,11 @@ export async function liveFleet(count: number, options: { lines?: number; interv
     trade: (traders: readonly string[]) => {
       for (const name of traders) appendFileSync(journal(name), inMarket(name, some(10)));
     },
+    /** The same lines, as many and no others, to every journal: the journals of all go on without a hole. */
+    goOn: (amount: number) => {
+      const text = some(amount);
+      for (const name of names) appendFileSync(journal(name), inMarket(name, text));
+    },
     end: async () => {
       for (const pid of pids) {
         try {
