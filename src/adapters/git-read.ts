@@ -26,22 +26,31 @@ export async function listTree(
 ): Promise<Result<Omit<TreeFile, 'text'>[]>> {
   const paths = prefix === '' ? [] : ['--', prefix];
   const run = { cwd: repo.root, args: ['ls-tree', '-r', '-z', '--full-tree', revision, ...paths] };
-  const end = await runGit(run);
-  if (end.code !== 0) return fail(gitFailed(run, end));
+  const done = await runGit(run);
+  if (done.code !== 0) return fail(gitFailed(run, done));
+  const { stdout } = done;
   const files: Omit<TreeFile, 'text'>[] = [];
-  for (const line of linesOf(end.stdout)) {
-    const match = /^(\d{6}) blob ([0-9a-f]+)\t([\s\S]+)$/.exec(line);
-    if (match !== null) files.push({ mode: match[1]!, blob: match[2]!, path: match[3]! });
+  for (const [start, end] of recordsIn(stdout)) {
+    const tab = stdout.indexOf(TAB, start);
+    const head = stdout.toString('latin1', start, tab);
+    if (!/^\d{6} blob [0-9a-f]+$/.test(head)) continue;
+    // Each a text of its own: a part cut out of a longer one would keep the whole of it for as long as the part is known.
+    const blob = stdout.toString('latin1', start + BLOB_AT, tab);
+    files.push({ mode: head.slice(0, 6), blob, path: stdout.toString('utf8', tab + 1, end) });
   }
   return ok(files);
 }
 
-/** Each line is a text of its own: a part cut out of one long text would keep the whole of it for as long as the part is known. */
-function* linesOf(output: Buffer): Generator<string> {
+const TAB = 9;
+/** Behind the mode and the word `blob`. */
+const BLOB_AT = 12;
+
+/** Where each record begins and ends; a NUL ends one. */
+function* recordsIn(output: Buffer): Generator<[start: number, end: number]> {
   for (let start = 0; start < output.length; ) {
     const found = output.indexOf(0, start);
     const end = found === -1 ? output.length : found;
-    yield output.toString('utf8', start, end);
+    yield [start, end];
     start = end + 1;
   }
 }

@@ -32,6 +32,27 @@ export class TextFiles {
   }
 }
 
+/** null: it is not there or cannot be read. */
+export function textOf(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+/** What stat tells of a file: another text when it may say something else. null: too fresh to tell, or it cannot be told. */
+export function fileVersion(path: string): string | null {
+  try {
+    const s = statSync(path, { throwIfNoEntry: false });
+    if (s === undefined) return 'none';
+    if (Date.now() - Math.max(s.mtimeMs, s.ctimeMs) <= SETTLED_MS) return null;
+    return `${s.dev} ${s.ino} ${s.size} ${s.mtimeMs} ${s.ctimeMs}`;
+  } catch {
+    return null;
+  }
+}
+
 /** What stat tells of some folders: another text when a file in one of them came, went or was replaced. null: too fresh to tell. */
 export function foldersVersion(paths: readonly string[]): string | null {
   try {

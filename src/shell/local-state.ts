@@ -5,7 +5,7 @@ import { clearIntent, readIntent, type StopIntent, writeIntent } from '../adapte
 import { clearLocalHold, readLocalHold, writeLocalHold } from '../adapters/local-holds.ts';
 import { acquireLock, type Lock, type LockOptions } from '../adapters/lock.ts';
 import { appendReceipt } from '../adapters/receipt-log.ts';
-import { foldersVersion, namesIn, TextFiles } from '../adapters/text-files.ts';
+import { fileVersion, foldersVersion, namesIn, TextFiles, textOf } from '../adapters/text-files.ts';
 import { NO_RESTARTS, type RestartState } from '../core/flat/backoff.ts';
 import type { Receipt } from '../core/flat/types.ts';
 import type { Known, Result } from '../core/problem.ts';
@@ -26,6 +26,8 @@ export type LocalState = {
   clearHold(name: string): Promise<void>;
   /** Receipt lines of `.mmfleet`, tracked or not; empty when there are none. */
   receipts(name: string): Promise<string>;
+  /** Another text whenever those lines may be others; null or absent: it cannot be told. */
+  receiptsVersion?(name: string): string | null;
   /** On the disk when it returns. */
   appendReceipt(receipt: Receipt): Promise<void>;
   restarts(name: string): Promise<RestartState>;
@@ -39,6 +41,7 @@ export type LocalState = {
 
 /** `gitDir`: the clone's `.git`; `stateDir`: `.mmfleet`. Both absolute. */
 export function localState({ gitDir, stateDir }: { gitDir: string; stateDir: string }): LocalState {
+  const receiptsPath = (name: string) => join(stateDir, 'receipts', `${name}.jsonl`);
   const restartsPath = (name: string) => join(stateDir, 'backoff', `${name}.json`);
   const folders = [
     ...['stops', 'holds'].map((folder) => join(gitDir, 'mmfleet', folder)),
@@ -53,7 +56,8 @@ export function localState({ gitDir, stateDir }: { gitDir: string; stateDir: str
     hold: async (name) => readLocalHold(gitDir, name),
     writeHold: async (hold) => writeLocalHold(gitDir, hold),
     clearHold: async (name) => clearLocalHold(gitDir, name),
-    receipts: async (name) => texts.read(join(stateDir, 'receipts', `${name}.jsonl`)) ?? '',
+    receipts: async (name) => textOf(receiptsPath(name)) ?? '',
+    receiptsVersion: (name) => fileVersion(receiptsPath(name)),
     appendReceipt: (receipt) => appendReceipt(stateDir, receipt),
     async restarts(name) {
       try {

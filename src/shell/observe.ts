@@ -13,6 +13,14 @@ import { envFileOf, type JournalView } from './journals.ts';
 import type { Ops } from './ops.ts';
 import { inPool } from './pool.ts';
 
+/** What passes ask of receipts that are tracked. */
+export type PastReceipt = Pick<
+  Receipt,
+  'runId' | 'cause' | 'verdict' | 'rule' | 'sizeBase' | 'costUsd' | 'provedAt'
+> & {
+  orders: { clientId: string }[];
+};
+
 export type ObservedInstance = {
   copies: Known<ProcessCopy[]>;
   intent: Known<StopIntent | null>;
@@ -22,7 +30,7 @@ export type ObservedInstance = {
   /** The newest run was started by mmfleet for this instance: its env file is one that we materialised. */
   ownRun(): boolean;
   /** Tracked lines and those of `.mmfleet` that are not tracked yet, oldest proof first. */
-  receipts: Receipt[];
+  receipts: PastReceipt[];
   /** Lines not committed yet, oldest first. */
   uncommitted: { line: string; receipt: Receipt }[];
   restarts: RestartState;
@@ -70,7 +78,7 @@ async function observeAll(ops: Ops, desired: Desired, before: Observed | null): 
       before?.byName.get(instance.name) ??
       (mayHave(instance.name)
         ? await localOf(ops, desired, instance.name)
-        : nothingOf(ops, desired, instance.name, atMs));
+        : await nothingOf(ops, desired, instance.name, atMs));
     await ops.journals.catchUp(instance);
     byName.set(instance.name, observeWith(ops, instance, copies, local, secrets));
   }
@@ -143,34 +151,57 @@ async function localOf(ops: Ops, desired: Desired, name: string): Promise<Local>
   return {
     intent: await ops.local.intent(name),
     localHold: await ops.local.hold(name),
-    ...receiptsOf(ops, name, desired.files.get(receiptsPath(name))?.text ?? '', await ops.local.receipts(name)),
+    ...(await receiptsOf(ops, desired, name, true)),
     restarts: await ops.local.restarts(name),
   };
 }
 
 /** The same where nothing is written down but what git tracks. */
-function nothingOf(ops: Ops, desired: Desired, name: string, atMs: number): Local {
-  const tracked = desired.files.get(receiptsPath(name))?.text ?? '';
-  return { intent: known(null, atMs), localHold: null, ...receiptsOf(ops, name, tracked, ''), restarts: NO_RESTARTS };
+async function nothingOf(ops: Ops, desired: Desired, name: string, atMs: number): Promise<Local> {
+  const receipts = await receiptsOf(ops, desired, name, false);
+  return { intent: known(null, atMs), localHold: null, ...receipts, restarts: NO_RESTARTS };
 }
 
 type Receipts = Pick<ObservedInstance, 'receipts' | 'uncommitted'>;
 
-/** Texts that are the same as at the last look are not read again. */
-function receiptsOf(ops: Ops, name: string, tracked: string, local: string): Receipts {
-  const known = parsed.get(ops.local) ?? new Map<string, { tracked: string; local: string; receipts: Receipts }>();
+/** Files that are the same as at the last look are not read again; of what is tracked only what passes ask about is kept. */
+async function receiptsOf(ops: Ops, desired: Desired, name: string, mayHave: boolean): Promise<Receipts> {
+  const known = parsed.get(ops.local) ?? new Map<string, Read>();
   parsed.set(ops.local, known);
+  const file = desired.files.get(receiptsPath(name));
+  const blob = file?.blob ?? 'none';
+  const version = mayHave ? (ops.local.receiptsVersion?.(name) ?? null) : 'none';
   const last = known.get(name);
-  if (last !== undefined && last.tracked === tracked && last.local === local) return last.receipts;
+  if (last !== undefined && version !== null && last.version === version && last.blob === blob) return last.receipts;
+  const tracked = file?.text ?? '';
   const before = parseReceipts(tracked).receipts;
   const trackedLines = new Set(tracked.split('\n'));
+  const local = mayHave ? await ops.local.receipts(name) : '';
   const uncommitted = parseReceipts(local).receipts.filter(({ line }) => !trackedLines.has(line));
-  const receipts = { receipts: inOrder([...before, ...uncommitted].map((r) => r.receipt)), uncommitted };
-  known.set(name, { tracked, local, receipts });
+  const all = [...before.map((r) => pastOf(r.receipt)), ...uncommitted.map((r) => r.receipt)];
+  const receipts = { receipts: inOrder(all), uncommitted };
+  // Nothing may also mean that the file could not be read just now, and a file of the working tree may have no id.
+  if (version === null || (local === '' && version !== 'none') || blob === '') known.delete(name);
+  else known.set(name, { blob, version, receipts });
   return receipts;
 }
 
-const parsed = new WeakMap<Ops['local'], Map<string, { tracked: string; local: string; receipts: Receipts }>>();
+type Read = { blob: string; version: string; receipts: Receipts };
+
+const parsed = new WeakMap<Ops['local'], Map<string, Read>>();
+
+function pastOf({ runId, cause, verdict, rule, sizeBase, costUsd, provedAt, orders }: Receipt): PastReceipt {
+  return {
+    runId,
+    cause,
+    verdict,
+    rule,
+    sizeBase,
+    costUsd,
+    provedAt,
+    orders: orders.map(({ clientId }) => ({ clientId })),
+  };
+}
 
 function isOwnRun(ops: Ops, name: string, journal: JournalView): boolean {
   const file = journal.state === 'ok' ? envFileOf(journal) : null;
@@ -192,15 +223,15 @@ export function strangerOf(observed: ObservedInstance, staleAfterMs: number, now
 }
 
 /** Ids of the runs that a receipt names, whatever it says of them. */
-export function endedRuns(receipts: readonly Receipt[]): ReadonlySet<string | null> {
+export function endedRuns(receipts: readonly PastReceipt[]): ReadonlySet<string | null> {
   return runsOf(receipts).ended;
 }
 
 type Runs = { ended: ReadonlySet<string | null>; proved: ReadonlySet<string | null> };
 
-const runs = new WeakMap<readonly Receipt[], Runs>();
+const runs = new WeakMap<readonly PastReceipt[], Runs>();
 
-function runsOf(receipts: readonly Receipt[]): Runs {
+function runsOf(receipts: readonly PastReceipt[]): Runs {
   const known = runs.get(receipts);
   if (known !== undefined) return known;
   const proved = receipts.filter((r) => r.verdict === 'FLAT' || r.verdict === 'DUST');
@@ -210,7 +241,7 @@ function runsOf(receipts: readonly Receipt[]): Runs {
 }
 
 /** By the time of the proof: a line that was never committed may be older than one that was. */
-function inOrder(receipts: Receipt[]): Receipt[] {
+function inOrder(receipts: PastReceipt[]): PastReceipt[] {
   return receipts.toSorted((a, b) => (a.provedAt < b.provedAt ? -1 : a.provedAt > b.provedAt ? 1 : 0));
 }
 

@@ -17,7 +17,7 @@ export type ListedFile = { path: string; blob: string; kind: 'text' | 'link' | '
 
 export type KeptTree = {
   revision: string;
-  files: ListedFile[];
+  files: readonly ListedFile[];
   memory: Memory;
   /** What the whole tree says, when nothing in it was found wrong; null: it has to be read again. */
   whole: { fleet: Fleet; fleetBlob: string; holds: Hold[] } | null;

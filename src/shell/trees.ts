@@ -1,23 +1,14 @@
 /** Desired state at revisions and in the working tree: what is listed by git, read once, and kept for the next command. */
 import type { Repo } from '../adapters/git.ts';
-import { readBlobsNow } from '../adapters/git-blobs.ts';
 import { listTree, readBlobs, readWorktree } from '../adapters/git-read.ts';
 import { gitText } from '../adapters/git-run.ts';
 import { itersByBase, parseIterName } from '../core/env/iter.ts';
 import { fail, ok, type Result } from '../core/problem.ts';
 import { BUILD } from './build-id.ts';
-import {
-  type Desired,
-  desiredEnv,
-  FLEET_FOLDER,
-  isSpecPath,
-  isTextPath,
-  LINK_MODE,
-  type Memory,
-  type TreeFile,
-} from './desired.ts';
+import { type Desired, desiredEnv, isTextPath, LINK_MODE, type Memory, type TreeFile } from './desired.ts';
 import type { ReadDesired } from './read-desired.ts';
 import { type KeptTree, type ListedFile, treeCache } from './tree-cache.ts';
+import { groupOf, TreeTexts } from './tree-texts.ts';
 
 export type Trees = {
   /** Desired state at a revision; what has not changed is not read again. */
@@ -38,8 +29,8 @@ export type TreeOptions = {
 export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): Trees {
   const build = options.build === undefined ? BUILD : options.build;
   const cache = build === null ? null : treeCache(stateDir, build);
-  const blobs = new Map<string, string>();
-  let last: { desired: Desired; files: ListedFile[] } | null = null;
+  const texts = new TreeTexts(repo);
+  let last: { desired: Desired; files: readonly ListedFile[] } | null = null;
   let kept: KeptTree | null | undefined;
   const stored = () => {
     if (kept === undefined) kept = cache === null ? null : cache.read();
@@ -52,20 +43,19 @@ export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): T
     const same = before?.revision === revision ? before : null;
     const listed = same === null ? await list(repo, revision) : ok(same.files);
     if (!listed.ok) return listed;
-    const files = listed.value;
+    const files = texts.turnTo(listed.value);
     const memory = last?.desired.memory ?? before?.memory;
     const wanted = options.whole ? files.filter((f) => f.kind === 'text') : same?.whole ? [] : needed(files, memory);
-    const missing = new Set(wanted.map((f) => f.blob).filter((blob) => !blobs.has(blob)));
-    const texts = await readBlobs(repo, [...missing]);
-    if (!texts.ok) return texts;
-    for (const [blob, text] of texts.value) blobs.set(blob, text);
-    const tree = treeFiles(repo, files, blobs);
+    const missing = wanted.filter(({ blob }) => !texts.has(blob));
+    const read = await readBlobs(repo, [...new Set(missing.map((f) => f.blob))]);
+    if (!read.ok) return read;
+    texts.keep(missing, read.value);
     const desired =
       same !== null && same.whole !== null
-        ? asKept(same, same.whole, tree)
-        : (await import('./read-desired.ts')).readDesired(tree, revision, memory);
+        ? asKept(same, same.whole, files)
+        : (await import('./read-desired.ts')).readDesired(files, revision, memory);
     last = { desired, files };
-    if (blobs.size > MOST_TEXTS_PER_FILE * files.length) forget(blobs, files);
+    texts.forget();
     return ok(desired);
   };
 
@@ -94,15 +84,6 @@ export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): T
 }
 
 const TEXT_LIMIT_FILES = 200_000;
-
-/** Texts kept for a file: the one that is there, and what became of it since the last time that others were dropped. */
-const MOST_TEXTS_PER_FILE = 2;
-
-/** Drops what is in this tree no more: a daemon meets a new text with every commit. One that is missed is read again. */
-function forget(blobs: Map<string, string>, files: readonly ListedFile[]): void {
-  const present = new Set(files.map((f) => f.blob));
-  for (const blob of blobs.keys()) if (!present.has(blob)) blobs.delete(blob);
-}
 
 async function list(repo: Repo, revision: string): Promise<Result<ListedFile[]>> {
   const listed = await listTree(repo, revision, '');
@@ -135,38 +116,12 @@ function needed(files: readonly ListedFile[], memory: Memory | undefined): Liste
   });
 }
 
-/** Files whose texts are asked for together. */
-function groupOf(path: string): 'specs' | 'records' | 'iters' | 'others' {
-  if (isSpecPath(path)) return 'specs';
-  if (path.startsWith(`${FLEET_FOLDER}/receipts/`) || path.endsWith('.verdicts')) return 'records';
-  return parseIterName(path) === null ? 'others' : 'iters';
-}
-
-/** Texts that were not read before come when one is asked for, with all of its group in one process. */
-function treeFiles(repo: Repo, files: readonly ListedFile[], blobs: Map<string, string>): TreeFile[] {
-  const readGroup = (path: string) => {
-    const group = groupOf(path);
-    const alike = files.filter((f) => f.kind === 'text' && !blobs.has(f.blob) && groupOf(f.path) === group);
-    const texts = readBlobsNow(repo, [...new Set(alike.map((f) => f.blob))]);
-    // An object that git lists and does not have: nothing may be decided from the rest.
-    if (!texts.ok) throw new Error(texts.problem.message);
-    for (const [blob, text] of texts.value) blobs.set(blob, text);
-  };
-  return files.map(({ path, blob, kind }): TreeFile => {
-    if (kind !== 'text') return { path, blob, text: '', link: kind === 'link' };
-    return {
-      path,
-      blob,
-      get text() {
-        if (!blobs.has(blob)) readGroup(path);
-        return blobs.get(blob) ?? '';
-      },
-    };
-  });
-}
-
 /** The same as reading a tree in which nothing is wrong. */
-function asKept({ revision, memory }: KeptTree, whole: NonNullable<KeptTree['whole']>, tree: TreeFile[]): Desired {
+function asKept(
+  { revision, memory }: KeptTree,
+  whole: NonNullable<KeptTree['whole']>,
+  tree: readonly TreeFile[],
+): Desired {
   const files = new Map(tree.filter((f) => f.link !== true).map((f) => [f.path, f]));
   const iters = itersByBase(files.keys());
   const clean = (path: string) => {

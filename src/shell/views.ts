@@ -398,17 +398,18 @@ function confirmationOf(
   return journal.lastByteAtMs < copy.startedAtMs ? unseen : answer;
 }
 
-const confirmations = new WeakMap<RunStartEvent, { instance: DesiredInstance; answer: Confirmation }>();
+/** By declaration: an event outlives the trees that it was compared with, and must hold on to none of them. */
+const confirmations = new WeakMap<DesiredInstance, { runStart: RunStartEvent; answer: Confirmation }>();
 
 /** An event never changes: it is compared once with each declaration. */
 function confirmed(runStart: RunStartEvent, instance: DesiredInstance, envPath: string): Confirmation {
-  const known = confirmations.get(runStart);
-  if (known?.instance === instance) return known.answer;
+  const known = confirmations.get(instance);
+  if (known?.runStart === runStart) return known.answer;
   const answer = confirmRun(runStart, {
     envFileName: envPath.split('/').at(-1) ?? '',
     values: tunedOnly(instance),
   });
-  confirmations.set(runStart, { instance, answer });
+  confirmations.set(instance, { runStart, answer });
   return answer;
 }
 

@@ -89,6 +89,29 @@ test('a look that is over is let go, whatever is remembered of it', async () => 
   }, 'they are gone');
 });
 
+test('a tree that is over is let go, also by instances that nobody asks about any more', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const copies = last.observed.byName.get('m0003')!.copies;
+  const [copy] = copies.known ? copies.value : [];
+  process.kill(copy!.pid, 'SIGKILL');
+  await until(() => liveProcess(copy!.pid) === null, 'it ended');
+  const over: WeakRef<object>[] = [];
+  await fleet.git(['config', 'user.name', 'Ada']);
+  await fleet.git(['config', 'user.email', 'ada@example.org']);
+  for (let n = 0; n < 3; n += 1) {
+    over.push(new WeakRef(last.desired), new WeakRef(last.desired.files));
+    appendFileSync(join(fleet.root, 'fleet/env/m0001/.env.m0001'), `# ${n}\n`);
+    await fleet.git(['commit', '--quiet', '-am', 'env: a comment']);
+    await fleet.git(['push', '--quiet']);
+    expect(await looked()).toBe('whole');
+  }
+  await until(() => {
+    collect();
+    return over.every((tree) => tree.deref() === undefined);
+  }, 'they are gone');
+});
+
 test('a journal of the same length takes the place of another, is emptied, is removed', async () => {
   const path = fleet.journal('m0001');
   const said = () => last.situations.find((s) => s.instance.name === 'm0001')!.decided?.sentence;

@@ -123,6 +123,25 @@ test('after every change the state is that of the tree, and so it is the next ti
   }
 });
 
+test('of fifty revisions each text is what git says, packed and dropped ones too', async () => {
+  const trees = open(true);
+  const revisions: string[] = [];
+  const base = envs['fleet/env/amzn/.env.amzn'];
+  let receipts = '';
+  for (let n = 1; n <= 50; n += 1) {
+    receipts += `{"not a receipt": "äöü ${n}"}\n`;
+    const iter = `fleet/env/amzn/.env.amzn.iter${String(n).padStart(3, '0')}`;
+    revisions.push(commit({ [iter]: `# ${n} \u{1F680}\n${base}MM_N=${n}\n`, 'fleet/receipts/amzn.jsonl': receipts }));
+    if (n % 20 === 0) revisions.push(commit({ 'fleet/env/amzn/.env.amzn': `${base}# ${n}\n`, [iter]: null }));
+    await trees.at(revisions.at(-1)!);
+  }
+  // An older one again: of what it alone holds some was dropped.
+  for (const revision of [revisions.at(-1)!, revisions[20]!, revisions[45]!, revisions[2]!]) {
+    const read = await trees.at(revision);
+    expect(read.ok && told(read.value)).toEqual(told(await anew(revision)));
+  }
+});
+
 test('places are told as exactly as ever', async () => {
   const amzn = AMZN.replace('  venue:', '  secrets: [{ envFile: ../secrets/amzn.env }]\n  venue:');
   await at(commit({ 'fleet/amzn.yaml': amzn }));
