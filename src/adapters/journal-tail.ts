@@ -120,7 +120,10 @@ function countingSink(inner: LineSink) {
       ? {}
       : {
           skimmed: (lines) => {
-            newest = Math.max(newest, lines.skimmed().highestTs);
+            const { points, highestTs } = lines.skimmed();
+            for (let at = 0; at < points; at += 1)
+              if (lines.points[3 * at + 2] !== 0) fillTs.push(lines.points[3 * at]!);
+            newest = Math.max(newest, highestTs);
             inner.skimmed!(lines);
           },
         }),

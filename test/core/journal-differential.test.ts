@@ -90,6 +90,75 @@ const DAMAGE: ((line: string, at: number, other: string) => string | Buffer)[] =
   () => '[1, 2]',
 ];
 
+/** What may stand where another value was: good or bad, but a value each. */
+const VALUES = [
+  ...[
+    'null',
+    'true',
+    'false',
+    '0',
+    '7',
+    '-3',
+    '1.5',
+    '1e3',
+    '""',
+    '"7"',
+    '"-0.5"',
+    '"0.0"',
+    '"007"',
+    '"1E-8"',
+    '"1e400"',
+  ],
+  ...['1784963886257016900', '"1784963886257016900"', '18446744073709551615', '"9999999999999999999"', '"b3f1-id"'],
+  ...[
+    '"12345678.123456789"',
+    '"1234567.1234567891"',
+    '"9007199254740993"',
+    '"999999999999.99"',
+    '"0.00000000000000001"',
+  ],
+  ...[
+    '"BUY"',
+    '"OrderSide.SELL"',
+    '"OrderSide.HOLD"',
+    '"buy"',
+    '"post_only_failed"',
+    '"a POST_ONLY b"',
+    '"POST\x7fONLY"',
+  ],
+  ...[
+    '{}',
+    '[]',
+    '{"a": ["\\n", {"b": null}]}',
+    '[1, 2',
+    '"a\\"b"',
+    '"a\\qb"',
+    '"\u00e9"',
+    '"\u0130"',
+    '2',
+    '1771200050.25',
+  ],
+  ...['1771200050.1234567', '17712000501.123456', '"other"', '1.', '.5', '01', '"1."', '"+1"', '-', '"-"'],
+];
+
+/** A sound journal, but for values that are exchanged in some of its lines, and in some of these time and again. */
+function exchanged(seed: number, layout: Layout, share: number): Buffer {
+  const rnd = random(seed ^ 0x2c1b3c6d);
+  const some = <T>(list: readonly T[]) => list[Math.floor(rnd() * list.length)]!;
+  const runs = ['other', 'another'];
+  let [key, value] = ['side', '"BUY"'];
+  const parts = lines(seed, 500, layout).map((line) => {
+    if (rnd() < share / 4) return line.replace(/("run_id": ?)"[^"]*"/, `$1"${some(runs)}"`);
+    if (rnd() >= share) return line;
+    if (rnd() < 0.3) {
+      key = some([...line.matchAll(/"(\w+)":/g)])[1]!;
+      value = some(VALUES);
+    }
+    return line.replace(new RegExp(`("${key}": ?)("[^"]*"|[^,}\\]]+)`), (_, head) => head + value);
+  });
+  return Buffer.from(`${parts.join('\n')}\n`);
+}
+
 function damaged(seed: number, layout: Layout, share: number): Buffer {
   const rnd = random(seed ^ 0x5bd1e995);
   const source = lines(seed, 300, layout);
@@ -110,6 +179,35 @@ describe('lines read from their bytes give what the full parser gives', () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  test.each<Layout>(['default', 'compact', 'shuffled'])('on journals with other values, %s layout', (layout) => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1e9 }), fc.constantFrom(0.02, 0.2, 0.9), (seed, share) => {
+        same(exchanged(seed, layout, share));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('each other value of each member of each kind of line', () => {
+    const source = lines(4, 700);
+    const byType = new Map(source.map((line) => [/"type": "(\w+)"/.exec(line)![1]!, line]));
+    byType.delete('run_start');
+    const sound = source.slice(0, 300).join('\n');
+    for (const line of byType.values()) {
+      const keys = [...line.matchAll(/"(\w+)":/g)].map((match) => match[1]!);
+      const others = [...new Set(keys)].flatMap((key) =>
+        VALUES.map((value) => line.replace(new RegExp(`("${key}": )("[^"]*"|[^,}\\]]+)`), (_, head) => head + value)),
+      );
+      same(`${sound}\n${others.join('\n')}\n${sound}\n`);
+    }
+  });
+
+  test('nearly all lines of one run are taken together', () => {
+    for (const layout of ['default', 'compact', 'shuffled'] as const) {
+      expect(same(`${lines(1, 3000, layout).join('\n')}\n`).skimmedLines).toBeGreaterThan(2990);
+    }
   });
 
   test('each kind of damage on each kind of line', () => {

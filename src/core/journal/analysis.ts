@@ -1,9 +1,10 @@
 import { Decimal, plain } from '../decimal.ts';
 import { ExactSum } from './exact-sum.ts';
 import { realizedPnl } from './fifo.ts';
-import type { LineReader } from './line-reader.ts';
+import type { LineReader, SkimmedFill, SkimmedSum } from './line-reader.ts';
 import { MarkoutBook, type MarkoutSummary, type PointSeries } from './markout-book.ts';
 import { edgeOf, sideOf } from './parse.ts';
+import { RecentIds } from './recent-ids.ts';
 import type { JournalCounts, JournalItem, JournalMetrics, JournalRun, MarkoutMetric, Metric } from './report.ts';
 import { Mean, Ring } from './statistics.ts';
 import type { BadLine, FillEvent, JournalEvent, Side } from './types.ts';
@@ -74,16 +75,17 @@ export class JournalAnalysis {
   #startTs: number | null = null;
   #endTs: number | null = null;
   #lastMid: number | null = null;
-  /** Sold less bought notional. */
-  readonly #cashflow = new ExactSum();
-  readonly #net = new ExactSum();
-  readonly #fees = new ExactSum();
-  readonly #notional = new ExactSum();
-  readonly #takerNotional = new ExactSum();
+  /** `cashflow`: sold less bought notional; `net`: bought less sold quantity. */
+  readonly #sums: Record<SkimmedSum, ExactSum> = {
+    notional: new ExactSum(),
+    takerNotional: new ExactSum(),
+    fees: new ExactSum(),
+    cashflow: new ExactSum(),
+    net: new ExactSum(),
+  };
   #heartbeat: { runId: string; ts: number } | undefined;
   readonly #gaps: JournalItem['heartbeatGaps'] = { count: 0, longestS: null, first: [] };
-  #tradeIds = new Set<string>();
-  #oldestIds = this.#tradeIds.values();
+  readonly #tradeIds = new RecentIds(TRADE_IDS_KEPT);
 
   constructor(options: AnalysisOptions) {
     this.#options = options;
@@ -112,23 +114,52 @@ export class JournalAnalysis {
     this.#end(ts, line.position, line.mid);
   }
 
-  /** Lines that only count, together. */
+  /** Lines of the run of the line before, together. */
   addSkimmed(reader: LineReader): void {
-    const { lines, orders, cancellations, snapshots, endTs, positions, position, mids } = reader.skimmed();
+    const { lines, fills, endTs, positions, ...more } = reader.skimmed();
     const counts = this.#counts;
     counts.lines += lines;
     counts.events += lines;
-    counts.orders += orders;
-    counts.cancellations += cancellations;
-    counts.snapshots += snapshots;
+    counts.fills += fills;
+    counts.orders += more.orders;
+    counts.cancellations += more.cancellations;
+    counts.rejections += more.rejections;
+    counts.postOnlyRejections += more.postOnlyRejections;
+    counts.snapshots += more.snapshots;
     const run = this.#run!;
     run.events += lines;
+    run.fills += fills;
     run.endTs = endTs;
     this.#endTs = endTs;
+    for (let at = 0; at < more.heartbeats; at += 1) this.#addHeartbeat(run.runId, reader.heartbeatTs(at));
+    this.#addPoints(reader, more.points);
+    if (positions > 0) this.#position = reader.skimmedPosition;
     this.#positions += positions;
-    if (positions > 0) this.#position = position;
-    for (let at = 0; at < mids; at += 1) this.#book.add(reader.midTs(at), 0, reader.midPrice(at));
-    if (mids > 0) this.#lastMid = reader.midPrice(mids - 1);
+    if (fills > 0) reader.eachSum((name, whole, places) => this.#sums[name].addWhole(whole, places));
+  }
+
+  #addPoints(reader: LineReader, count: number): void {
+    const { points } = reader;
+    let fill = 0;
+    for (let at = 0; at < 3 * count; at += 3) {
+      const price = points[at + 1]!;
+      const sign = points[at + 2] as 1 | -1 | 0;
+      this.#book.add(points[at]!, sign, price);
+      if (sign === 0) this.#lastMid = price;
+      else {
+        const known = reader.skimmedFill(fill);
+        this.#addSkimmedFill(known, sign, price, known.hasMid ? points[at + 4]! : null);
+        fill += 1;
+      }
+    }
+  }
+
+  #addSkimmedFill(fill: SkimmedFill, sign: 1 | -1, priceNumber: number, mid: number | null): void {
+    const { price, qty, positionBefore, edgeBps } = fill;
+    if (fill.hasId && this.#tradeIds.noteNumber(fill.idLow, fill.idHigh)) this.#counts.duplicateFills += 1;
+    this.#addEdges(edgeBps, edgeOf(sign === 1 ? 'buy' : 'sell', priceNumber, mid));
+    const before = positionBefore ?? this.#position;
+    this.#recent.push({ sign, price, qty, positionBefore: before, mid: mid ?? this.#lastMid });
   }
 
   bad(line: BadLine): void {
@@ -232,13 +263,8 @@ export class JournalAnalysis {
     const { ts, tradeId, sideText, price, qty, edgeBps, mid } = fill;
     const side = sideOf(sideText);
     if (side === null) this.#counts.unknownSides += 1;
-    this.#noteTradeId(tradeId);
-    if (edgeBps !== null) {
-      this.#edge.add(edgeBps);
-      if (edgeBps < 0) this.#adverse += 1;
-    }
-    const edge = edgeOf(side, Number(price), mid);
-    if (edge !== null) this.#edgeRecomputed.add(edge);
+    if (tradeId !== '' && this.#tradeIds.note(tradeId)) this.#counts.duplicateFills += 1;
+    this.#addEdges(edgeBps, edgeOf(side, Number(price), mid));
     this.#addNotional(price, qty, side, fill);
     const sign = sideText.includes('BUY') ? 1 : sideText.includes('SELL') ? -1 : 0;
     this.#recent.push({ sign, price, qty, positionBefore: this.#position, mid: mid ?? this.#lastMid });
@@ -246,26 +272,23 @@ export class JournalAnalysis {
     this.#book.add(ts, sign === 1 ? 1 : -1, Number(price));
   }
 
-  #addNotional(price: string, qty: string, side: Side | null, { fee, isTaker }: FillNumbers): void {
-    this.#notional.addProduct(1, price, qty);
-    if (isTaker) this.#takerNotional.addProduct(1, price, qty);
-    if (fee !== null) this.#fees.add(1, fee);
-    if (side === null) return;
-    const sign = side === 'buy' ? 1 : -1;
-    this.#cashflow.addProduct(sign === 1 ? -1 : 1, price, qty);
-    this.#net.add(sign, qty);
+  #addEdges(edgeBps: number | null, recomputed: number | null): void {
+    if (edgeBps !== null) {
+      this.#edge.add(edgeBps);
+      if (edgeBps < 0) this.#adverse += 1;
+    }
+    if (recomputed !== null) this.#edgeRecomputed.add(recomputed);
   }
 
-  #noteTradeId(id: string): void {
-    if (id === '') return;
-    const ids = this.#tradeIds;
-    if (ids.has(id)) {
-      this.#counts.duplicateFills += 1;
-      return;
-    }
-    ids.add(id);
-    // The walk goes on where it stood: a new one passes over all that was deleted before.
-    if (ids.size > TRADE_IDS_KEPT) ids.delete(this.#oldestIds.next().value!);
+  #addNotional(price: string, qty: string, side: Side | null, { fee, isTaker }: FillNumbers): void {
+    const sums = this.#sums;
+    sums.notional.addProduct(1, price, qty);
+    if (isTaker) sums.takerNotional.addProduct(1, price, qty);
+    if (fee !== null) sums.fees.add(1, fee);
+    if (side === null) return;
+    const sign = side === 'buy' ? 1 : -1;
+    sums.cashflow.addProduct(sign === 1 ? -1 : 1, price, qty);
+    sums.net.add(sign, qty);
   }
 
   #addHeartbeat(runId: string, ts: number): void {
@@ -290,8 +313,7 @@ export class JournalAnalysis {
       else this.#runsOmitted += 1;
     }
     this.#run = run;
-    this.#tradeIds = new Set();
-    this.#oldestIds = this.#tradeIds.values();
+    this.#tradeIds.clear();
     return run;
   }
 
@@ -302,9 +324,9 @@ export class JournalAnalysis {
     const mean = ({ value, n }: Mean, why: string): Metric<number> =>
       value === null ? { unavailable: why } : { value, n };
     const edges = this.#edge.n;
-    const cashflow = this.#cashflow.value;
-    const notional = this.#notional.value;
-    const inventory = this.#net.value.times(this.#lastMid ?? 0);
+    const cashflow = this.#sums.cashflow.value;
+    const notional = this.#sums.notional.value;
+    const inventory = this.#sums.net.value.times(this.#lastMid ?? 0);
     const gross = cashflow.plus(inventory);
     const money = (value: Decimal): Metric<string> => ({ value: plain(value), n: fills });
     const assumedFee = notional.times(this.#options.assumedFeeBps).div(1e4);
@@ -325,13 +347,13 @@ export class JournalAnalysis {
           ? { unavailable: 'no line reports a position' }
           : { value: plain(new Decimal(this.#position)), n: this.#positions },
       takerNotionalRatio: {
-        value: notional.isZero() ? 0 : this.#takerNotional.value.div(notional).toNumber(),
+        value: notional.isZero() ? 0 : this.#sums.takerNotional.value.div(notional).toNumber(),
         n: fills,
       },
       cashflowUsd: money(cashflow),
       inventoryMtmUsd: money(inventory),
       grossMtmUsd: money(gross),
-      netMtmUsd: money(gross.minus(this.#fees.value)),
+      netMtmUsd: money(gross.minus(this.#sums.fees.value)),
       ...(this.#options.assumedFeeBps === 0 ? {} : { netMtmAssumedFeeUsd: money(gross.minus(assumedFee)) }),
       fillsPerHour: this.#fillsPerHour(),
     };

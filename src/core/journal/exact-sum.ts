@@ -24,6 +24,11 @@ export class ExactSum {
     else this.#rest = this.#rest.plus(new Decimal(a).times(sign));
   }
 
+  /** Adds a whole multiple of 10^-places, both as `places` <= 30 and `whole` exact. */
+  addWhole(whole: number, places: number): void {
+    this.#addScaled(whole, places);
+  }
+
   get value(): Decimal {
     return this.#scaled.reduce(
       (sum, whole, places) => (whole === 0 ? sum : sum.plus(new Decimal(whole).times(`1e-${places}`))),

@@ -8,6 +8,23 @@ const TYPES = ['other', 'fill', 'order_placed', 'order_cancelled', 'rejection', 
 const FULL_TYPES = ['run_start', 'run_end', 'error', 'drawdown_stop', 'margin_guard_shutdown'];
 export type QuickType = (typeof TYPES)[number];
 
+/** Sums over skimmed fills, in the order in which they are kept. */
+const SUM_NAMES = ['notional', 'takerNotional', 'fees', 'cashflow', 'net'] as const;
+export type SkimmedSum = (typeof SUM_NAMES)[number];
+
+/** `positionBefore`: null when none of the lines skimmed with it reported one before it. */
+export type SkimmedFill = {
+  price: string;
+  qty: string;
+  positionBefore: string | null;
+  edgeBps: number | null;
+  /** The id's digits as a number of 64 bits. */
+  idLow: number;
+  idHigh: number;
+  hasId: boolean;
+  hasMid: boolean;
+};
+
 /**
  * Reads good lines straight from their bytes with the program in src/core/journal/wasm/journal-line.ts: no object and no text is made
  * until somebody asks for it. After `next` it shows the members of the line that `next` took.
@@ -34,6 +51,7 @@ export class LineReader {
     this.#memory = Buffer.from(memory.buffer) as Latin1Buffer;
     this.#words = new Int32Array(memory.buffer);
     this.#times = new Float64Array(memory.buffer);
+    this.points = this.#times.subarray(POINTS);
     this.input = this.#memory.subarray(INPUT, INPUT + INPUT_BYTES);
     layTables(this.#memory);
   }
@@ -44,11 +62,17 @@ export class LineReader {
   }
 
   /**
-   * Takes lines from `at` to `end` that only count, as long as they are of the run of the line before `at`, and gives back
-   * where the first other one begins; `skimmed` is what they were. `nextSkimmed` shows that line, as `next` would.
+   * Takes good lines from `at` to `end`, as long as they are of the run of the line before `at`, and gives back where the
+   * first other one begins; `skimmed`, `points`, `fill` and `addSums` tell what they were. When `more`, it has only run out of room: it goes on
+   * from there. Else `nextSkimmed` shows that line, as `next` would.
    */
   skim(at: number, end: number): number {
     return this.#skim(INPUT + at, INPUT + end) - INPUT;
+  }
+
+  /** The lines that `skim` left are for it, too. */
+  get more(): boolean {
+    return this.#words[LOOK_END] === 1;
   }
 
   nextSkimmed(at: number): number {
@@ -68,26 +92,64 @@ export class LineReader {
   /** What they were; `endTs` of the last line, `highestTs` of them all. */
   skimmed() {
     const words = this.#words;
+    const count = (type: QuickType) => words[COUNTS + TYPES.indexOf(type)]!;
     return {
       lines: words[TAKEN]!,
-      orders: words[COUNTS + PLACED]!,
-      cancellations: words[COUNTS + TYPES.indexOf('order_cancelled')]!,
-      snapshots: words[COUNTS + TYPES.indexOf('snapshot')]!,
+      fills: count('fill'),
+      orders: count('order_placed'),
+      cancellations: count('order_cancelled'),
+      rejections: count('rejection'),
+      postOnlyRejections: words[POST_ONLY]!,
+      snapshots: count('snapshot'),
+      heartbeats: count('heartbeat'),
       endTs: this.#times[LAST_TIME]!,
       highestTs: this.#times[HIGHEST_TIME]!,
       positions: words[POSITIONS]!,
-      position: this.#position,
-      mids: words[MID_COUNT]!,
+      points: words[POINT_COUNT]!,
     };
   }
 
-  /** Time and mid of the `at`th of their mids. */
-  midTs(at: number): number {
-    return this.#times[MID_PAIRS + 2 * at]!;
+  /** The last position that they reported; there must be one. */
+  get skimmedPosition(): string {
+    return this.#memory.latin1Slice(this.#words[POSITION_START]!, this.#words[POSITION_START + 1]!);
   }
 
-  midPrice(at: number): number {
-    return this.#times[MID_PAIRS + 2 * at + 1]!;
+  /** Their fills and mids in order, three numbers each: time, price, sign (0: a mid). */
+  readonly points: Float64Array;
+
+  /** Time of the `at`th heartbeat. */
+  heartbeatTs(at: number): number {
+    return this.#times[BEATS + at]!;
+  }
+
+  /** Their `at`th fill, without what its point tells. */
+  skimmedFill(at: number): SkimmedFill {
+    const words = this.#words;
+    const place = FILLS + at * 16;
+    const text = (n: number) => this.#memory.latin1Slice(words[place + n]!, words[place + n + 1]!);
+    const edge = this.#times[place / 2 + 5]!;
+    return {
+      price: text(0),
+      qty: text(2),
+      positionBefore: words[place + 4] === 0 ? null : text(4),
+      edgeBps: words[place + 6] === 0 ? null : Number.isNaN(edge) ? toNumber(text(6)) : edge,
+      idLow: words[place + 8]!,
+      idHigh: words[place + 9]!,
+      hasId: words[place + 12] === 1,
+      hasMid: words[place + 13] === 1,
+    };
+  }
+
+  /** Gives each sum over their fills, by places: a whole multiple of 10^-places. */
+  eachSum(take: (sum: SkimmedSum, whole: number, places: number) => void): void {
+    const places = this.#words[SUM_PLACES]!;
+    for (let n = 0; n < 32; n += 1) {
+      if ((places & (1 << n)) === 0) continue;
+      for (const [at, name] of SUM_NAMES.entries()) {
+        const whole = this.#times[SUMS + at * 32 + n]!;
+        if (whole !== 0) take(name, whole, n);
+      }
+    }
   }
 
   #shown(at: number, end: number): number {
@@ -367,11 +429,17 @@ const CHANGED = 2068 / 4;
 const COUNTS = 2360 / 4;
 const POSITIONS = 2392 / 4;
 const TAKEN = 2396 / 4;
-const MID_COUNT = 2400 / 4;
+const POINT_COUNT = 2400 / 4;
 const LOOK_END = 2404 / 4;
 const LAST_TIME = 2408 / 8;
 const HIGHEST_TIME = 2416 / 8;
-const MID_PAIRS = 335_872 / 8;
+const POSITION_START = 2424 / 4;
+const SUM_PLACES = 2432 / 4;
+const POST_ONLY = 2436 / 4;
+const POINTS = 335_872 / 8;
+const FILLS = 409_600 / 4;
+const BEATS = 475_136 / 8;
+const SUMS = 483_328 / 8;
 const ONES = 2112;
 const POWERS = 2176;
 const LAST = 3072;

@@ -8,7 +8,7 @@ export type LineSink = {
   bad(line: number, reason: BadReason): void;
   /** When given, it gets the lines that were read quickly instead of `event`; valid until it returns. */
   quick?(line: LineReader): void;
-  /** Beside `quick`: lines that only count, together, after a line of their run; valid until it returns. */
+  /** Beside `quick`: lines of a run that are read together, after a line of it; valid until it returns. */
   skimmed?(lines: LineReader): void;
 };
 
@@ -107,6 +107,7 @@ export class LineScanner {
           this.#sink.skimmed!(reader);
         }
         if (at === length) break;
+        if (reader.more) continue;
         next = reader.nextSkimmed(at);
       } else next = reader.next(at);
       if (next < 0) {

@@ -19,19 +19,42 @@ const HAVE: usize = 2060;
 const TYPE: usize = 2064;
 /** Bits: the text of this slot differs from the one before. The reader clears them, so that a no cannot hide a change. */
 const CHANGED: usize = 2068;
-/** What `skim` took: lines by number of the type (32 bytes), then those with a position, lines and mids in all. */
+/** What `skim` took: lines by number of the type (32 bytes), then those with a position, lines and points in all. */
 const COUNTS: usize = 2360;
 const POSITIONS: usize = 2392;
 const TAKEN: usize = 2396;
-const MID_COUNT: usize = 2400;
-/** End of the line that `skim` read and left to be looked at; 0: it ends before a line that it refused. */
+const POINT_COUNT: usize = 2400;
+/** End of the line that `skim` read and left to be looked at; 0: it ends before a line that it refused; 1: a table is full. */
 const LOOK_END: usize = 2404;
 /** Time of its last line, and its highest one. */
 const LAST_TIME: usize = 2408;
 const HIGHEST_TIME: usize = 2416;
-/** Pairs of time and mid. */
-const MIDS: usize = 335872;
-const MIDS_KEPT: u32 = 3072;
+/** Where the last position stands (start and end); bits: places with a sum; rejections for being post-only. */
+const POSITION_START: usize = 2424;
+const SUM_PLACES: usize = 2432;
+const POST_ONLY: usize = 2436;
+/** 24 bytes a point: time, price, sign (0 a mid, 1 a buy, -1 a sell). */
+const POINTS: usize = 335872;
+const POINTS_KEPT: u32 = 3072;
+/** 64 bytes a fill; see `takeFill`. */
+const FILLS: usize = 409600;
+const FILLS_KEPT: u32 = 1024;
+/** Times of heartbeats. */
+const BEATS: usize = 475136;
+const BEATS_KEPT: u32 = 1024;
+/** Sums of fills by places, 256 bytes a sum: notional, that of takers, fees, sold less bought, bought less sold quantity. */
+const SUMS: usize = 483328;
+/** Forms: 32 bytes each, and their steps of 80 bytes; the first form of each hash of a type; what `next` found last. */
+const FORMS: usize = 491520;
+const FORMS_KEPT: u32 = 128;
+const BUCKETS: usize = 495616;
+const FOUND: usize = 495872;
+const FOUND_KEPT: u32 = 64;
+const HEAD_STEPS: usize = 496896;
+const NEW_HEAD: usize = 499456;
+const HEAD_KEPT: usize = 32 * 80;
+const STEPS: usize = 502016;
+const STEPS_END: usize = 655360;
 /** 16 bytes of ones and 16 of zeros: the first n bytes of a vector. */
 const ONES: usize = 2112;
 /** Powers of ten, 0 to 22: exact as doubles. */
@@ -65,27 +88,38 @@ const LINE_BYTES: usize = 65536;
 
 /** Slots and types that `skim` knows. */
 const SCHEMA_VERSION: u32 = 4;
+const RUN_ID: u32 = 2;
+const MARKET: u32 = 3;
+const TRADE_ID: u32 = 5;
 const SIDE: u32 = 6;
+const IS_TAKER: u32 = 7;
+const REASON: u32 = 9;
 const PRICE: u32 = 12;
+const QTY: u32 = 13;
+const FEE: u32 = 14;
 const MID: u32 = 15;
 const BID: u32 = 16;
 const ASK: u32 = 17;
+const EDGE: u32 = 19;
 const POSITION: u32 = 20;
 const MARK: u32 = 23;
 /** type, ts, run_id, schema_version */
 const EVERY: u32 = 0b10111;
 const MID_SLOTS: u32 = (1 << MID) | (1 << BID) | (1 << ASK) | (1 << MARK);
 const BOOK: u32 = (1 << BID) | (1 << ASK);
+const FILL: u32 = 1;
+const FILL_NEEDS: u32 = (1 << SIDE) | (1 << PRICE) | (1 << QTY);
 const PLACED: u32 = 2;
 const PLACED_NEEDS: u32 = (1 << SIDE) | (1 << PRICE);
-/** Types of which only the number counts: other, order_placed, order_cancelled, snapshot. */
-const QUIET: u32 = 0b101101;
+const REJECTION: u32 = 4;
+const HEARTBEAT: u32 = 6;
 
 /** Where the next line begins when the line at `at` is good, else 0. A newline must follow somewhere. */
 export function next(at: usize): usize {
   let seen: u32 = 0;
   let have: u32 = 0;
   let p = space(at);
+  found = 0;
   if (load<u8>(p) != 0x7b) return 0;
   p = space(p + 1);
   while (true) {
@@ -97,11 +131,14 @@ export function next(at: usize): usize {
     p = space(end + 1);
     if (load<u8>(p) != 0x3a) return 0;
     p = space(p + 1);
+    const value = p;
+    let member: u32 = UNKNOWN;
     if (entry == 0) {
       p = valueEnd(p);
       if (p == 0) return 0;
     } else {
       const number = load<u8>(entry, 29);
+      member = (number as u32) | ((load<u8>(entry, 30) as u32) << 8);
       const bit = (1 as u32) << (number as u32);
       // The last of two members with one name counts: not for here.
       if ((seen & bit) != 0) return 0;
@@ -112,6 +149,13 @@ export function next(at: usize): usize {
       if (p == 0) return 0;
       if (load<i32>(slot, 8) != NULL) have |= bit;
     }
+    if (found < FOUND_KEPT) {
+      const at = FOUND + ((found as usize) << 4);
+      store<u32>(at, value as u32);
+      store<u32>(at, p as u32, 4);
+      store<u32>(at, member, 8);
+    }
+    found += 1;
     p = space(p);
     const after = load<u8>(p);
     p = space(p + 1);
@@ -123,52 +167,92 @@ export function next(at: usize): usize {
   }
 }
 
+/** How many members `next` found, and what it puts down of one that is not known. */
+let found: u32 = 0;
+const UNKNOWN: u32 = 0xff;
+
 /**
- * Takes good lines from `at` to `end` that change no more than counts, times and mids, and gives back where the first
- * other one begins. Such a line has the run and, if any, the position last seen, and schema 2.
+ * Takes good lines from `at` to `end` that are of the run last seen and of schema 2, and gives back where the first other
+ * one begins. Of what they say, it leaves in its tables what a report needs.
  */
 export function skim(at: usize, end: usize): usize {
   let taken: u32 = 0;
   let positions: u32 = 0;
-  let mids: u32 = 0;
+  let points: u32 = 0;
+  let fills: u32 = 0;
+  let beats: u32 = 0;
+  let postOnly: u32 = 0;
   let last: f64 = 0;
   let highest: f64 = -Infinity;
   let after: usize = 0;
   v128.store(COUNTS, i64x2.splat(0));
   v128.store(COUNTS + 16, i64x2.splat(0));
+  store<u64>(POSITION_START, 0);
+  clearSums();
   while (at < end) {
-    after = next(at);
-    if (after == 0) break;
-    const have = load<u32>(HAVE);
-    const type = load<u32>(TYPE);
-    const time = load<f64>(TIME);
-    if (
-      (have & EVERY) != EVERY ||
-      (QUIET & (1 << type)) == 0 ||
-      (type == PLACED && ((have & PLACED_NEEDS) != PLACED_NEEDS || load<i32>(slotOf(SIDE), 8) != TEXT)) ||
-      (load<u32>(CHANGED) & have) != 0 ||
-      time != time ||
-      !schemaIs2() ||
-      after - at > LINE_BYTES
-    ) {
+    if (points > POINTS_KEPT - 2 || fills == FILLS_KEPT || beats == BEATS_KEPT) {
+      after = 1;
       break;
     }
+    const form = formOf(at);
+    let have: u32;
+    let seen: u32;
+    let type: u32;
+    if (form != 0) {
+      after = formEnd;
+      have = load<u32>(form);
+      seen = load<u32>(form, 4);
+      type = load<u32>(form, 8);
+    } else {
+      after = next(at);
+      if (after == 0) break;
+      have = load<u32>(HAVE);
+      seen = load<u32>(SEEN);
+      type = load<u32>(TYPE);
+      if (
+        (have & EVERY) != EVERY ||
+        (load<u32>(CHANGED) & have & ~((1 as u32) << POSITION)) != 0 ||
+        !schemaIs2() ||
+        !complete(type, have)
+      ) {
+        break;
+      }
+      if (credit >= LESSON) learn(at, after);
+      else credit += 1;
+    }
+    const time = load<f64>(TIME);
+    let mid: f64 = Infinity;
     if ((have & MID_SLOTS) != 0) {
-      let mid: f64 = 0;
       if ((have & (1 << MID)) != 0) mid = decimalOf(MID);
       else if ((have & (1 << MARK)) != 0) mid = decimalOf(MARK);
       else if ((have & BOOK) == BOOK) mid = (decimalOf(BID) + decimalOf(ASK)) / 2;
-      else mid = Infinity;
-      if (mid != mid || mids == MIDS_KEPT) break;
-      if (mid != Infinity) {
-        store<f64>(MIDS + ((mids as usize) << 4), time);
-        store<f64>(MIDS + ((mids as usize) << 4), mid, 8);
-        mids += 1;
-      }
+    }
+    if (
+      time != time ||
+      mid != mid ||
+      after - at > LINE_BYTES ||
+      (type == FILL && !takeFill(seen, have, FILLS + ((fills as usize) << 6), POINTS + (points as usize) * 24))
+    ) {
+      if (form != 0) after = next(at);
+      break;
+    }
+    if (type == FILL) {
+      fills += 1;
+      points += 1;
+    } else if (type == HEARTBEAT) {
+      store<f64>(BEATS + ((beats as usize) << 3), time);
+      beats += 1;
+    } else if (type == REJECTION) postOnly += (seen & (1 << REASON)) != 0 && saysPostOnly() ? 1 : 0;
+    if (mid != Infinity) {
+      putPoint(POINTS + (points as usize) * 24, time, mid, 0);
+      points += 1;
     }
     const count = COUNTS + ((type as usize) << 2);
     store<u32>(count, load<u32>(count) + 1);
-    positions += (have >> POSITION) & 1;
+    if (((have >> POSITION) & 1) != 0) {
+      positions += 1;
+      store<u64>(POSITION_START, load<u64>(slotOf(POSITION)));
+    }
     last = time;
     highest = max<f64>(highest, time);
     taken += 1;
@@ -177,11 +261,380 @@ export function skim(at: usize, end: usize): usize {
   }
   store<u32>(TAKEN, taken);
   store<u32>(POSITIONS, positions);
-  store<u32>(MID_COUNT, mids);
+  store<u32>(POINT_COUNT, points);
+  store<u32>(POST_ONLY, postOnly);
   store<f64>(LAST_TIME, last);
   store<f64>(HIGHEST_TIME, highest);
   store<u32>(LOOK_END, after as u32);
+  credit = min<u32>(credit + taken, 64 * LESSON);
   return at;
+}
+
+/** A line of this type with these members is good. */
+// @ts-ignore: decorator
+@inline
+function complete(type: u32, have: u32): bool {
+  if (type == FILL) {
+    return (
+      (have & FILL_NEEDS) == FILL_NEEDS &&
+      (load<u32>(SEEN) & (1 << FEE)) != 0 &&
+      load<i32>(slotOf(SIDE), 8) == TEXT
+    );
+  }
+  return type != PLACED || ((have & PLACED_NEEDS) == PLACED_NEEDS && load<i32>(slotOf(SIDE), 8) == TEXT);
+}
+
+// @ts-ignore: decorator
+@inline
+function putPoint(at: usize, time: f64, price: f64, sign: f64): void {
+  store<f64>(at, time);
+  store<f64>(at, price, 8);
+  store<f64>(at, sign, 16);
+}
+
+/**
+ * Puts down a fill and adds it to the sums; not when one of its numbers or sums is not exact, its side or id unusual: then
+ * nothing is changed. Of a fill: start and end of price, quantity, position before it (0: none yet) and edge (0: none), its
+ * id, its edge (NaN: its text has to be read), 1 when it has an id, 1 when it has a mid.
+ */
+function takeFill(seen: u32, have: u32, at: usize, point: usize): bool {
+  const sideStart = startOf(SIDE);
+  const sign = signOf(sideStart, endOf(SIDE) - sideStart);
+  if (sign == 0) return false;
+  const price = wholeOf(startOf(PRICE), endOf(PRICE));
+  const pricePlaces = places;
+  const qty = wholeOf(startOf(QTY), endOf(QTY));
+  const qtyPlaces = places;
+  let fee: f64 = 0;
+  let feePlaces: u32 = 0;
+  if ((have & (1 << FEE)) != 0) {
+    fee = wholeOf(startOf(FEE), endOf(FEE));
+    feePlaces = places;
+  }
+  const product = price * qty;
+  const productPlaces = pricePlaces + qtyPlaces;
+  if (productPlaces > MOST_PLACES || !isExact(product) || fee != fee) return false;
+  // Of a member that is not always a text or a number, a form knows only that it is there.
+  const idKind = (seen & (1 << TRADE_ID)) != 0 ? load<i32>(slotOf(TRADE_ID), 8) : NULL;
+  const hasId: u32 = idKind == TEXT || idKind == NUMBER ? 1 : 0;
+  if (hasId != 0 && !readId()) return false;
+  const taker: f64 = (seen & (1 << IS_TAKER)) != 0 && load<i32>(slotOf(IS_TAKER), 8) == TRUE ? product : 0;
+  const notional = sumOf(0, productPlaces);
+  const takers = sumOf(1, productPlaces);
+  const fees = sumOf(2, feePlaces);
+  const cash = sumOf(3, productPlaces);
+  const net = sumOf(4, qtyPlaces);
+  if (
+    !isExact(load<f64>(notional) + product) ||
+    !isExact(load<f64>(takers) + taker) ||
+    !isExact(load<f64>(fees) + fee) ||
+    !isExact(load<f64>(cash) - sign * product) ||
+    !isExact(load<f64>(net) + sign * qty)
+  ) {
+    return false;
+  }
+  store<f64>(notional, load<f64>(notional) + product);
+  store<f64>(takers, load<f64>(takers) + taker);
+  store<f64>(fees, load<f64>(fees) + fee);
+  store<f64>(cash, load<f64>(cash) - sign * product);
+  store<f64>(net, load<f64>(net) + sign * qty);
+  store<u32>(SUM_PLACES, load<u32>(SUM_PLACES) | (1 << productPlaces) | (1 << feePlaces) | (1 << qtyPlaces));
+  putPoint(point, load<f64>(TIME), price / load<f64>(POWERS + ((pricePlaces as usize) << 3)), sign);
+  store<u64>(at, load<u64>(slotOf(PRICE)));
+  store<u64>(at, load<u64>(slotOf(QTY)), 8);
+  store<u64>(at, load<u64>(POSITION_START), 16);
+  const hasEdge = (have & (1 << EDGE)) != 0;
+  store<u64>(at, hasEdge ? load<u64>(slotOf(EDGE)) : 0, 24);
+  store<u64>(at, id, 32);
+  store<f64>(at, hasEdge ? decimalOf(EDGE) : NaN, 40);
+  store<u32>(at, hasId, 48);
+  store<u32>(at, (have & MID_SLOTS & ~BOOK) != 0 || (have & BOOK) == BOOK ? 1 : 0, 52);
+  return true;
+}
+
+const MOST_PLACES: u32 = 30;
+
+// @ts-ignore: decorator
+@inline
+function isExact(whole: f64): bool {
+  return abs<f64>(whole) <= 9007199254740991;
+}
+
+// @ts-ignore: decorator
+@inline
+function sumOf(number: usize, places: u32): usize {
+  return SUMS + (number << 8) + ((places as usize) << 3);
+}
+
+function clearSums(): void {
+  let rest = load<u32>(SUM_PLACES);
+  for (; rest != 0; rest &= rest - 1) {
+    for (let number: usize = 0; number < 5; number += 1) store<f64>(sumOf(number, ctz(rest)), 0);
+  }
+  store<u32>(SUM_PLACES, 0);
+}
+
+/** 1 for `BUY` and `OrderSide.BUY`, -1 for those of a sale, else 0. */
+// @ts-ignore: decorator
+@inline
+function signOf(start: usize, length: usize): f64 {
+  let p = start;
+  if (length > 10) {
+    if (load<u64>(start) != 0x646953726564724f || load<u16>(start, 8) != 0x2e65) return 0;
+    p += 10;
+    length -= 10;
+  }
+  if (length == 3) return (load<u32>(p) & 0xffffff) == 0x595542 ? 1 : 0;
+  return length == 4 && load<u32>(p) == 0x4c4c4553 ? -1 : 0;
+}
+
+/** The last id that `readId` took. */
+let id: u64 = 0;
+
+/** An id of up to 19 digits without a leading zero, whether written as number or as text. */
+function readId(): bool {
+  let p = startOf(TRADE_ID);
+  const end = endOf(TRADE_ID);
+  if (end - p - 1 > 18 || load<u8>(p) == 0x30) return false;
+  id = 0;
+  for (; p < end; p += 1) {
+    const digit = (load<u8>(p) - 0x30) as u8;
+    if (digit > 9) return false;
+    id = id * 10 + (digit as u64);
+  }
+  return true;
+}
+
+/** The reason is a text with `POST_ONLY` in it, in letters of either size. */
+function saysPostOnly(): bool {
+  if (load<i32>(slotOf(REASON), 8) != TEXT) return false;
+  const end = endOf(REASON);
+  for (let p = startOf(REASON); p + 9 <= end; p += 1) {
+    const head = load<u64>(p);
+    if ((head & 0xdfdfdfffdfdfdfdf) == 0x4c4e4f5f54534f50 && (load<u8>(p, 8) & 0xdf) == 0x59) return true;
+  }
+  return false;
+}
+
+/**
+ * A form is how lines of one type were written: the letters between their values, and what each value is. A line with the
+ * same letters, whose values are as good, is as good a line. Its members that are the same in all lines of a run (type,
+ * run, market, schema version, null in place of a decimal) count as such letters. What comes before the text of the type is
+ * the same for all forms: the head.
+ *
+ * A form: HAVE, SEEN, type, its first step, the next form of the same bucket, how many those are. A step: 32 letters, 32 bytes that say which
+ * of them count, how many they are, what follows them, its slot.
+ */
+let forms: u32 = 0;
+let headSteps: usize = 0;
+let stepsEnd: usize = STEPS;
+/** Learning costs time, so that it has to be earned: lines whose forms all differ are not learned one by one. */
+const LESSON: u32 = 64;
+let credit: u32 = 32 * LESSON;
+
+const STEP: usize = 80;
+const MOST_OTHERS: u32 = 7;
+const IS_END: u32 = 0;
+const IS_MORE: u32 = 1;
+const IS_TYPE: u32 = 2;
+const IS_TEXT: u32 = 3;
+const IS_DECIMAL: u32 = 4;
+const IS_NUMBER: u32 = 5;
+const IS_SECONDS: u32 = 6;
+const IS_SHORT: u32 = 7;
+const IS_LITERAL: u32 = 8;
+const IS_NESTED: u32 = 9;
+const IS_UNREAD: u32 = 10;
+
+let formEnd: usize = 0;
+
+/** The form of the line at `at`, whose slots are filled as `next` does, or 0 when it has none of those known. */
+function formOf(at: usize): usize {
+  if (forms == 0) return 0;
+  const p = follow(at, HEAD_STEPS);
+  if (p == 0) return 0;
+  let form = load<u32>(bucketOf(p)) as usize;
+  while (form != 0) {
+    formEnd = follow(p, load<u32>(form, 12) as usize);
+    if (formEnd != 0) return form;
+    form = load<u32>(form, 16) as usize;
+  }
+  return 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function bucketOf(p: usize): usize {
+  return BUCKETS + ((((load<u64>(p) * HASH) >> 58) as usize) << 2);
+}
+
+/** Where the steps end on the letters at p, 0 when they do not fit. */
+function follow(p: usize, step: usize): usize {
+  while (true) {
+    const one = v128.and(v128.xor(v128.load(p), v128.load(step)), v128.load(step, 32));
+    const two = v128.and(v128.xor(v128.load(p, 16), v128.load(step, 16)), v128.load(step, 48));
+    if (v128.any_true(v128.or(one, two))) return 0;
+    p += load<u32>(step, 64) as usize;
+    const slot = load<u32>(step, 72) as usize;
+    switch (load<u32>(step, 68)) {
+      case IS_MORE:
+        break;
+      case IS_TEXT: {
+        const end = textEnd(p);
+        if (end == 0) return 0;
+        fill(slot, p, end, TEXT);
+        p = end;
+        break;
+      }
+      case IS_UNREAD: {
+        p = unreadTextEnd(p);
+        if (p == 0) return 0;
+        break;
+      }
+      case IS_DECIMAL: {
+        const end = decimalEnd(p);
+        if (end == 0) return 0;
+        fill(slot, p, end, TEXT);
+        p = end;
+        break;
+      }
+      case IS_NUMBER: {
+        const end = numberEnd(p);
+        if (end == 0) return 0;
+        fill(slot, p, end, NUMBER);
+        p = end;
+        break;
+      }
+      case IS_SECONDS: {
+        p = known(p, load<u8>(p), SECONDS, slot, 0);
+        if (p == 0) return 0;
+        break;
+      }
+      case IS_SHORT: {
+        const end = shortNumberEnd(p);
+        if (end == 0) return 0;
+        fill(slot, p, end, NUMBER);
+        p = end;
+        break;
+      }
+      case IS_LITERAL: {
+        const end = literal(p, slot, load<u8>(p));
+        if (end == 0) return 0;
+        p = end;
+        break;
+      }
+      case IS_NESTED: {
+        const first = load<u8>(p);
+        if (first != 0x7b && first != 0x5b) return 0;
+        p = nestedEnd(p);
+        if (p == 0) return 0;
+        break;
+      }
+      default:
+        return p;
+    }
+    step += STEP;
+  }
+}
+
+/** Learns the form of the line from `at` to `after`, which `next` has just read. */
+function learn(at: usize, after: usize): void {
+  credit -= LESSON;
+  if (found > FOUND_KEPT) return;
+  let head: usize = 0;
+  let type: usize = 0;
+  let from = at;
+  let to = NEW_HEAD;
+  let most = NEW_HEAD + HEAD_KEPT;
+  if (forms == FORMS_KEPT || stepsEnd + STEP * 256 > STEPS_END) forget();
+  const first = stepsEnd;
+  for (let n: usize = 0; n < (found as usize); n += 1) {
+    const start = load<u32>(FOUND + (n << 4)) as usize;
+    const end = load<u32>(FOUND + (n << 4), 4) as usize;
+    const member = load<u32>(FOUND + (n << 4), 8);
+    const number = member & 0xff;
+    const kind = member >> 8;
+    if (member != UNKNOWN && kind == NAME) {
+      type = start + 1;
+      to = step(from, type, IS_TYPE, 0, to, most);
+      if (to == 0) return;
+      head = to - NEW_HEAD;
+      to = first;
+      most = STEPS_END;
+      from = type;
+      continue;
+    }
+    const letter = load<u8>(start);
+    if (member != UNKNOWN) {
+      if (kind == REMEMBERED || kind == SCHEMA) continue;
+      if (letter == 0x6e && (kind == DECIMAL || kind == REMEMBERED_DECIMAL)) continue;
+    }
+    let what = IS_NUMBER;
+    let quoted: usize = 0;
+    if (letter == 0x22) {
+      quoted = 1;
+      what = member == UNKNOWN ? IS_UNREAD : IS_TEXT;
+    } else if (letter == 0x7b || letter == 0x5b) what = IS_NESTED;
+    else if (letter > 0x39) what = IS_LITERAL;
+    if (member != UNKNOWN) {
+      if (kind == SECONDS) what = IS_SECONDS;
+      else if (kind == DECIMAL || kind == REMEMBERED_DECIMAL) what = quoted != 0 ? IS_DECIMAL : IS_SHORT;
+    }
+    // Values of members that nobody knows go to a slot that nobody reads.
+    to = step(from, start + quoted, what, slotOf(member == UNKNOWN ? 31 : number), to, most);
+    if (to == 0) return;
+    from = end - quoted;
+  }
+  to = step(from, after, IS_END, 0, to, most);
+  // Values may be good in ways that a step does not know.
+  if (to == 0 || type == 0 || follow(type, first) != after) return;
+  if (forms != 0 && (head != headSteps || memory.compare(HEAD_STEPS, NEW_HEAD, head) != 0)) {
+    // The steps stay where they are: `forget` only gives up what is before them.
+    forget();
+    memory.copy(STEPS, first, to - first);
+    to = STEPS + (to - first);
+  }
+  const begin = stepsEnd;
+  headSteps = head;
+  memory.copy(HEAD_STEPS, NEW_HEAD, head);
+  const form = FORMS + ((forms as usize) << 5);
+  const bucket = bucketOf(type);
+  const other = load<u32>(bucket) as usize;
+  const others: u32 = other == 0 ? 0 : load<u32>(other, 20);
+  store<u32>(form, load<u32>(HAVE));
+  store<u32>(form, load<u32>(SEEN), 4);
+  store<u32>(form, load<u32>(TYPE), 8);
+  store<u32>(form, begin as u32, 12);
+  // No line is tried with many forms in vain.
+  store<u32>(form, others < MOST_OTHERS ? (other as u32) : 0, 16);
+  store<u32>(form, others < MOST_OTHERS ? others + 1 : 1, 20);
+  store<u32>(bucket, form as u32);
+  forms += 1;
+  stepsEnd = to;
+}
+
+/** Writes a step, or more than one when its letters are many; where the next one goes, 0 when there is no room. */
+function step(from: usize, end: usize, what: u32, slot: usize, to: usize, most: usize): usize {
+  while (true) {
+    if (to + STEP > most) return 0;
+    const length = min<usize>(end - from, 32);
+    const last = from + length == end;
+    memory.fill(to, 0, STEP);
+    memory.copy(to, from, length);
+    memory.fill(to + 32, 255, length);
+    store<u32>(to, length as u32, 64);
+    store<u32>(to, last ? what : IS_MORE, 68);
+    store<u32>(to, slot as u32, 72);
+    to += STEP;
+    if (last) return to;
+    from += length;
+  }
+}
+
+function forget(): void {
+  forms = 0;
+  stepsEnd = STEPS;
+  memory.fill(BUCKETS, 0, 256);
 }
 
 // @ts-ignore: decorator
@@ -193,7 +646,19 @@ function slotOf(number: u32): usize {
 // @ts-ignore: decorator
 @inline
 function decimalOf(number: u32): f64 {
-  return decimal(load<u32>(slotOf(number)) as usize, load<u32>(slotOf(number), 4) as usize);
+  return decimal(startOf(number), endOf(number));
+}
+
+// @ts-ignore: decorator
+@inline
+function startOf(number: u32): usize {
+  return load<u32>(slotOf(number)) as usize;
+}
+
+// @ts-ignore: decorator
+@inline
+function endOf(number: u32): usize {
+  return load<u32>(slotOf(number), 4) as usize;
 }
 
 // @ts-ignore: decorator
@@ -205,27 +670,60 @@ function schemaIs2(): bool {
 
 /** The double nearest to a decimal without exponent, NaN when it has too many digits to be sure of that at once. */
 export function decimal(start: usize, end: usize): f64 {
+  const value = wholeOf(start, end);
+  // Both are exact, so that the quotient is the nearest double.
+  return value / load<f64>(POWERS + ((places as usize) << 3));
+}
+
+/** How many digits the last `wholeOf` found behind the point. */
+let places: u32 = 0;
+
+/** A decimal without its point, exact; NaN when it has an exponent or more than 17 letters or does not fit into 53 bits. */
+function wholeOf(start: usize, end: usize): f64 {
   const negative = load<u8>(start) == 0x2d;
   let p = negative ? start + 1 : start;
-  if (end - p > 17) return NaN;
-  let digits: u64 = 0;
-  let places: i32 = 0;
-  let point: i32 = 0;
-  for (; p < end; p += 1) {
-    const c = load<u8>(p);
-    if (c == 0x2e) {
-      point = 1;
-      continue;
-    }
-    const digit = (c - 0x30) as u8;
-    if (digit > 9) return NaN;
-    digits = digits * 10 + (digit as u64);
-    places += point;
+  let length = (end - p) as i32;
+  places = 0;
+  if (length > 17) return NaN;
+  let first: u64 = 0;
+  if (length == 17) {
+    first = (load<u8>(p) as u64) - 0x30;
+    if (first > 9) return NaN;
+    first *= 1000000000000000;
+    p += 1;
+    length = 16;
   }
-  if (digits > 9007199254740992) return NaN;
-  // Both are exact, so that the quotient is the nearest double.
-  const value = (digits as f64) / load<f64>(POWERS + ((places as usize) << 3));
-  return negative ? -value : value;
+  const letters = i8x16.sub(v128.load(p), i8x16.splat(0x30));
+  const others = i8x16.bitmask(i8x16.gt_u(letters, i8x16.splat(9))) & ((1 << length) - 1);
+  let point = 127;
+  if (others != 0) {
+    point = ctz(others);
+    if ((others & (others - 1)) != 0 || load<u8>(p + point) != 0x2e) return NaN;
+    length -= 1;
+    places = length - point;
+    // The leading one of 17 stands before as many digits as there are.
+  } else if (first != 0) first *= 10;
+  // Each digit to its place, the last one in the last.
+  const order = i8x16.sub(
+    i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+    i8x16.splat((16 - length) as i8),
+  );
+  const digits = i8x16.swizzle(letters, i8x16.sub(order, i8x16.ge_s(order, i8x16.splat(point as i8))));
+  const tens = i16x8(10, 1, 10, 1, 10, 1, 10, 1);
+  const pairs = i16x8.narrow_i32x4_s(
+    i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(digits), tens),
+    i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(digits), tens),
+  );
+  const fours = i32x4.dot_i16x8_s(pairs, i16x8(100, 1, 100, 1, 100, 1, 100, 1));
+  const eights = i32x4.dot_i16x8_s(
+    i16x8.narrow_i32x4_s(fours, fours),
+    i16x8(10000, 1, 10000, 1, 10000, 1, 10000, 1),
+  );
+  const high = i32x4.extract_lane(eights, 0) as u64;
+  const low = i32x4.extract_lane(eights, 1) as u64;
+  const whole = first + high * 100000000 + low;
+  if (whole > 9007199254740992) return NaN;
+  return negative ? -(whole as f64) : (whole as f64);
 }
 
 /** The end of a known member's value, 0 for a no; fills its slot. */
@@ -328,6 +826,8 @@ function remember(p: usize, length: i32, slot: usize, bit: u32): void {
     if (same) return;
   }
   store<u32>(CHANGED, load<u32>(CHANGED) | bit);
+  // Forms hold the text of the run.
+  if (bit == 1 << RUN_ID) forget();
   // A text too long to be remembered is a new one each time.
   store<i32>(last, length > LAST_LETTERS ? -1 : length);
   if (length <= LAST_LETTERS) memory.copy(last + 16, p, length);
