@@ -15,7 +15,8 @@ export const SLICE_BYTES = 16 * 1024 * 1024;
 
 export class EarlierRuns {
   readonly #root: string;
-  readonly #known = new Map<string, EdgeSums | null>();
+  /** One an instance: it is compared with the iteration before it only. */
+  readonly #known = new Map<string, { envFileName: string; edges: EdgeSums | null }>();
 
   constructor(root: string) {
     this.#root = root;
@@ -23,7 +24,8 @@ export class EarlierRuns {
 
   /** What the newest run of that env earned; null: no journal of one is there; undefined: `read` has not looked yet. */
   edgesOf(name: string, envFileName: string): EdgeSums | null | undefined {
-    return this.#known.get(`${name} ${envFileName}`);
+    const known = this.#known.get(name);
+    return known?.envFileName === envFileName ? known.edges : undefined;
   }
 
   /**
@@ -42,7 +44,7 @@ export class EarlierRuns {
       edges = run.edges.closed;
       break;
     }
-    this.#known.set(`${name} ${envFileName}`, edges);
+    this.#known.set(name, { envFileName, edges });
   }
 }
 
