@@ -81,23 +81,27 @@ function digestOf(names) {
 
 /** What ajv would compile at each start, as code: one function a schema. */
 async function validatorCode() {
-  const compiled = await build({
+  const { schemaCompiler } = await evaluated('src/core/spec/compiler.ts');
+  const require = createRequire(import.meta.filename);
+  const { default: standalone } = require('ajv/dist/standalone');
+  const names = ['fleet', 'instance', 'holds'];
+  const code = standalone(schemaCompiler(), Object.fromEntries(names.map((n) => [n, `${n}.schema.json`])));
+  return (await transform(code, { minify: true })).code;
+}
+
+/** What a module of the source exports. */
+async function evaluated(path) {
+  const { outputFiles } = await build({
     ...common,
-    entryPoints: ['src/core/spec/compiler.ts'],
+    entryPoints: [path],
     format: 'cjs',
     packages: 'external',
     write: false,
   });
   const module = { exports: {} };
   const require = createRequire(import.meta.filename);
-  new Function('module', 'exports', 'require', compiled.outputFiles[0].text)(module, module.exports, require);
-  const { default: standalone } = require('ajv/dist/standalone');
-  const names = ['fleet', 'instance', 'holds'];
-  const code = standalone(
-    module.exports.schemaCompiler(),
-    Object.fromEntries(names.map((n) => [n, `${n}.schema.json`])),
-  );
-  return (await transform(code, { minify: true })).code;
+  new Function('module', 'exports', 'require', outputFiles[0].text)(module, module.exports, require);
+  return module.exports;
 }
 
 /** Puts that code in the place of the module that compiles it; it is run when the first schema is asked for. */
@@ -139,21 +143,17 @@ function families() {
 }
 
 /**
- * What commands that look are made of, in one file, save what commands need that are soon done without the rest: to find and
- * link each file takes as long as to read a long one. The files it is joined from hand on what stands there, so that nothing
- * is loaded twice, whoever asks for it.
+ * What every command needs and what those that look are made of, as one script that is kept as compiled code: to find, link and
+ * compile modules takes longer than most commands. The files it is joined from hand on what stands there, so that nothing is
+ * loaded twice, whoever asks for it.
  */
 async function joinLooking(outputs) {
-  const closureOf = (isEntry) => {
-    const paths = new Set(Object.keys(outputs).filter((path) => isEntry(outputs[path].entryPoint ?? '')));
-    for (const path of paths)
-      for (const { kind, external, path: next } of outputs[path].imports)
-        if (kind === 'import-statement' && external !== true) paths.add(next);
-    return paths;
-  };
-  const apart = closureOf((entry) => /\/(main|program|trees|analyse-cli)\.ts$/.test(entry));
-  const paths = [...closureOf((entry) => entry === 'family:status')].filter((path) => !apart.has(path));
-  const parts = paths.map((path, n) => ({
+  const isJoined = (entry) => entry === 'family:status' || /\/(main|program|trees|analyse-cli)\.ts$/.test(entry);
+  const paths = new Set(Object.keys(outputs).filter((path) => isJoined(outputs[path].entryPoint ?? '')));
+  for (const path of paths)
+    for (const { kind, external, path: next } of outputs[path].imports)
+      if (kind === 'import-statement' && external !== true) paths.add(next);
+  const parts = [...paths].map((path, n) => ({
     path,
     names: outputs[path].exports.map((name) => [name, `p${n}_${name}`]),
   }));
@@ -161,21 +161,51 @@ async function joinLooking(outputs) {
     ({ path, names }) =>
       `export { ${names.map(([name, ours]) => `${name} as ${ours}`).join(', ')} } from './${basename(path)}';`,
   );
-  await build({
+  const script = await build({
     ...common,
     stdin: { contents: joined.join('\n'), resolveDir: join(DIST, 'lib') },
-    format: 'esm',
-    outfile: 'dist/lib/looking.js',
+    format: 'cjs',
+    // One byte a character: it is read and held as it is.
+    charset: 'ascii',
+    write: false,
+    // Given to it by who runs it: a script has no address of its own.
+    define: { 'import.meta.url': '__url' },
     plugins: [
       {
         name: 'apart',
         setup: ({ onResolve }) =>
           onResolve({ filter: /^\./ }, ({ path, kind }) =>
-            kind === 'dynamic-import' || apart.has(`dist/lib/${basename(path)}`) ? { path, external: true } : undefined,
+            kind === 'dynamic-import' && !paths.has(`dist/lib/${basename(path)}`)
+              ? { path, external: true }
+              : undefined,
           ),
       },
     ],
   });
+  const path = join(DIST, 'lib', 'looking.script.js');
+  writeFileSync(path, script.outputFiles[0].text.replaceAll(/\bimport\(/g, '__import('));
+  await build({
+    ...common,
+    stdin: {
+      contents: `import { loadCompiled } from './compiled.ts';
+        module.exports = loadCompiled(require('node:path').join(__dirname, 'looking.script.js'));`,
+      resolveDir: join(ROOT, 'src', 'shell'),
+    },
+    format: 'cjs',
+    outfile: 'dist/lib/looking.cjs',
+  });
+  writeFileSync(`${path}.code`, (await evaluated('src/shell/compiled.ts')).compile(path).code());
+  const main = parts.find((part) => outputs[part.path].entryPoint === 'src/shell/main.ts').names;
+  const handed = main.map(([name, ours]) => `${name}: all.${ours}`).join(', ');
+  writeFileSync(
+    join(DIST, 'lib', 'main.cjs'),
+    `const all = require('./looking.cjs');\nmodule.exports = { ${handed} };\n`,
+  );
+  const all = parts.flatMap(({ names }) => names.map(([, ours]) => ours));
+  writeFileSync(
+    join(DIST, 'lib', 'looking.js'),
+    `import all from './looking.cjs';\nexport const { ${all.join(', ')} } = all;\n`,
+  );
   for (const { path, names } of parts) {
     const handedOn = names.map(([name, ours]) => `${ours} as ${name}`).join(', ');
     writeFileSync(join(ROOT, path), `export { ${handedOn} } from './looking.js';\n`);
@@ -184,7 +214,7 @@ async function joinLooking(outputs) {
 
 /** The script loads the others as they are built. */
 function builtParts() {
-  const parts = { './main.ts': '../lib/main.js', './known-history.ts': './known-history.js' };
+  const parts = { './main.ts': '../lib/main.cjs', './known-history.ts': './known-history.js' };
   return {
     name: 'built-parts',
     setup: ({ onResolve }) =>

@@ -47,7 +47,8 @@ export type ExtendedExchange = CcxtExchange &
 export async function loadExchangeClass(exchange: string): Promise<Result<CcxtExchangeClass>> {
   let library: string;
   try {
-    library = import.meta.resolve('ccxt');
+    // A script has no address to look from, and parts of the program are scripts when they are built.
+    library = (await import('./ccxt-place.ts')).ccxtAddress();
   } catch {
     return fail(missing());
   }

@@ -20,7 +20,7 @@ else void runUnlessKnown();
 
 async function runUnlessKnown(): Promise<void> {
   if (argv.includes('history') && (await isKnownHistory())) return;
-  const { run } = await import('./main.ts');
+  const { run } = require('./main.ts') as typeof import('./main.ts');
   await run(argv, MMFLEET_VERSION);
 }
 

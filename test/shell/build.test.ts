@@ -1,10 +1,12 @@
 /** What the build writes down says the same as the source it was made from. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test, vi } from 'vitest';
 import { type SchemaName, validatorOf } from '../../src/core/spec/validators.ts';
+import { compile } from '../../src/shell/compiled.ts';
 import { helpTexts } from '../../src/shell/program.ts';
 
 // Many processes a test: patience for a busy machine.
@@ -41,6 +43,23 @@ test('what remembers is built in once, whichever file it is loaded from: what on
     expect(files.filter((text) => new RegExp(`^(async )?function ${known}\\d*\\(`, 'm').test(text)).length, known).toBe(
       1,
     );
+});
+
+test('the code that is kept beside the script is taken by the Node it was built with; any other is compiled anew', () => {
+  const script = join(ROOT, 'dist/lib/looking.script.js');
+  const code = readFileSync(`${script}.code`);
+  const { exports, refused } = compile(script, code);
+  expect(refused).toBe(false);
+  const dir = mkdtempSync(join(tmpdir(), 'mmfleet-build-'));
+  const copy = (n: number) => join(dir, `${n}.js`);
+  const others = [undefined, code.subarray(0, code.length >> 1), Buffer.concat([Buffer.alloc(4), code.subarray(4)])];
+  for (const [n, other] of others.entries()) {
+    copyFileSync(script, copy(n));
+    const anew = compile(copy(n), other);
+    expect(anew.refused).toBe(other !== undefined);
+    expect(Object.keys(anew.exports)).toEqual(Object.keys(exports));
+  }
+  rmSync(dir, { recursive: true });
 });
 
 type Built = { validatorOf: typeof validatorOf };
