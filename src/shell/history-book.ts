@@ -7,6 +7,7 @@ import type { Repo } from '../adapters/git.ts';
 import { readNewer } from '../adapters/git-log.ts';
 import { readTree } from '../adapters/git-read.ts';
 import { keep } from '../adapters/kept-file.ts';
+import { entryWith } from '../core/trail/entry.ts';
 import { judgedRows, type Steps, stepsOf } from '../core/trail/history.ts';
 import { squashedStep } from '../core/trail/squash.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
@@ -59,7 +60,9 @@ export function historyBooks(repo: Repo, stateDir: string, build: string | null)
 
 /** Entries with the files of one instance alone: a person's revert names no instance, it is told by the file it deletes. */
 export function ownFiles(entries: readonly TrailEntry[], basePath: string): TrailEntry[] {
-  return entries.map((entry) => ({ ...entry, files: entry.files.filter((f) => f.path.startsWith(`${basePath}.`)) }));
+  return entries.map((entry) =>
+    entryWith(entry, { files: entry.files.filter((f) => f.path.startsWith(`${basePath}.`)) }),
+  );
 }
 
 function judged(about: Omit<WholeBook, 'steps' | 'rows'>, steps: Steps): WholeBook {

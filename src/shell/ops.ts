@@ -18,6 +18,7 @@ import { glanceFile } from './glances.ts';
 import { hide } from './hidden.ts';
 import { type JournalReader, Journals } from './journals.ts';
 import { type LocalState, localState } from './local-state.ts';
+import { type Memories, openMemories } from './memories.ts';
 import { quietJournals } from './quiet-journals.ts';
 import type { ReadDesired } from './read-desired.ts';
 import { trailReader } from './trail.ts';
@@ -60,6 +61,8 @@ export type Ops = {
   keepDesired?(desired: Desired): void;
   /** The trail, newest first; only new commits are read. `head`: the commit it is known to begin at; absent: HEAD is asked. */
   trail(ourEmail: string, head?: string): Promise<Result<TrailEntry[]>>;
+  /** What the commits of an instance make of its memory, kept between commands; absent: they are read each time. */
+  memories?: Memories;
 };
 
 export type OpenOptions = {
@@ -124,5 +127,6 @@ export async function openOps(dir: string, options: OpenOptions = {}): Promise<R
     desiredInWorktree: trees.inWorktree,
     keepDesired: trees.keep,
     trail: trailReader(repo, stateDir),
+    memories: openMemories(stateDir, BUILD),
   });
 }

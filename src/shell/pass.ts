@@ -153,6 +153,7 @@ async function saveJournals(ops: Ops, { situations }: Look, of: string | null): 
   const sinceMs = nowMs - (savedAtMs.get(ops) ?? Number.NEGATIVE_INFINITY);
   if (sinceMs >= 0 && sinceMs < SAVE_EVERY_MS) return;
   savedAtMs.set(ops, nowMs);
+  ops.memories?.save();
   const byName = new Map(situations.map((s) => [s.instance.name, s]));
   const decidedOf = (name: string) => lastingDecision(byName.get(name));
   await ops.journals.save(of === null ? null : { of, decidedOf });
@@ -188,6 +189,7 @@ async function planned(
       oldBases,
       foldedFrom: ({ name }) => foldedFrom(ops, observed, name),
       gitOf: gitOf(desired, trail),
+      ...(ops.memories === undefined ? {} : { memories: ops.memories }),
     };
     const { situations, planned: plans } = planAll(context, fleet, options);
     if (options.tune) unread.wholeRuns.push(...situations.filter(needsWholeRun).map((s) => s.instance));

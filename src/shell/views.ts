@@ -8,6 +8,7 @@ import type { EdgeSums } from '../core/health/edge-sums.ts';
 import type { RunStartEvent } from '../core/journal/types.ts';
 import type { InstanceView } from '../core/plan/plan.ts';
 import { formatProblem } from '../core/problem.ts';
+import { entryWith } from '../core/trail/entry.ts';
 import { activeHold } from '../core/trail/holds.ts';
 import type { Hold, TrailEntry } from '../core/trail/types.ts';
 import { type Decided, type DecideInput, decide, explain } from '../core/tuning/decide.ts';
@@ -15,6 +16,7 @@ import { isSignal, rebuildMemory } from '../core/tuning/memory.ts';
 import type { TuningMemory, WhyRow } from '../core/tuning/types.ts';
 import { type Desired, type DesiredInstance, desiredDigest, valuesOf } from './desired.ts';
 import { envFileOf } from './journals.ts';
+import type { Memories } from './memories.ts';
 import { endedRuns, lastRunOf, type Observed, type ObservedInstance, stopWasOurs, strangerOf } from './observe.ts';
 import { forbiddenDifferences, handMade, idleRevert } from './person-changes.ts';
 
@@ -51,6 +53,8 @@ export type Context = {
   foldedFrom?(instance: DesiredInstance): string | null;
   /** Names all of git that a decision can rest on; null or absent: no decision of an earlier command counts. */
   gitOf?: string | null;
+  /** Memories kept between commands; absent: each is made from its commits. */
+  memories?: Memories;
 };
 
 /** One instance as the planner sees it, before the fleet's guards. */
@@ -58,7 +62,7 @@ export function situationOf(context: Context, instance: DesiredInstance): Situat
   const observed = context.observed.byName.get(instance.name);
   if (observed === undefined) throw new Error(`${instance.name} was not observed`);
   const trail = trailsByInstance(context.trail, context.desired.instances).get(instance.name) ?? [];
-  const past = pastOf(instance, trail);
+  const past = pastOf(context, instance, trail);
   const { memory } = past;
   const input = memory === null ? null : () => inputOf(context, instance, observed, memory);
   const before = memory === null ? null : decidedBefore(context, instance, observed, memory);
@@ -79,18 +83,26 @@ type Past = {
 const pasts = new WeakMap<readonly TrailEntry[], { instance: DesiredInstance; past: Past }>();
 
 /** Worked out once for the same declaration and commits: neither ever changes in place. */
-function pastOf(instance: DesiredInstance, trail: TrailEntry[]): Past {
+function pastOf(context: Context, instance: DesiredInstance, trail: TrailEntry[]): Past {
   const known = pasts.get(trail);
   if (known?.instance === instance) return known.past;
-  const { spec, env } = instance;
+  const { env } = instance;
   const past = {
-    memory: spec === null || env === null ? null : rebuildMemory(trail, { baseEnv: env.basePath, policy: spec.tuning }),
+    memory: memoryOf(context, instance, trail),
     remark: idleRevert(instance, trail),
     forbidden: forbiddenText(instance, trail),
     driftIsAlarm: env !== null && madeByAlarm(trail, env.path),
   };
   pasts.set(trail, { instance, past });
   return past;
+}
+
+function memoryOf({ desired, memories }: Context, instance: DesiredInstance, trail: TrailEntry[]): TuningMemory | null {
+  const { name, spec, env } = instance;
+  if (spec === null || env === null) return null;
+  const about = { baseEnv: env.basePath, policy: spec.tuning };
+  if (memories === undefined || desired.fleet === null) return rebuildMemory(trail, about);
+  return memories.of(trail, { ...about, instance: name, ourEmail: desired.fleet.git.author.email });
 }
 
 type Sorted = { instances: readonly DesiredInstance[]; trails: Map<string, TrailEntry[]> };
@@ -124,7 +136,7 @@ function sortOut(trail: readonly TrailEntry[], instances: readonly DesiredInstan
       }
     // The commit that brings a whole fleet is in every trail: each searches only its own files of it.
     const shared = entry.files.length <= FEW_FILES;
-    for (const [name, theirs] of files) own.get(name)?.push(shared ? entry : { ...entry, files: theirs });
+    for (const [name, theirs] of files) own.get(name)?.push(shared ? entry : entryWith(entry, { files: theirs }));
   }
   return own;
 }

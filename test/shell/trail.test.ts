@@ -6,11 +6,18 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openRepo, type Repo } from '../../src/adapters/git.ts';
 import { readLog } from '../../src/adapters/git-log.ts';
+import { keep } from '../../src/adapters/kept-file.ts';
 import { loadTrail } from '../../src/adapters/trail-file.ts';
 import { iterFileName } from '../../src/core/env/iter.ts';
+import type { TuningPolicy } from '../../src/core/spec/types.ts';
+import { entryWith } from '../../src/core/trail/entry.ts';
 import type { TrailEntry } from '../../src/core/trail/types.ts';
 import { rebuildMemory } from '../../src/core/tuning/memory.ts';
+import type { TuningMemory } from '../../src/core/tuning/types.ts';
+import type { DesiredInstance } from '../../src/shell/desired.ts';
+import { openMemories } from '../../src/shell/memories.ts';
 import { trailReader } from '../../src/shell/trail.ts';
+import { trailsByInstance } from '../../src/shell/views.ts';
 import { BENCH_EMAIL, basePathOf, iterMessage, iterText, writeRepository } from '../bench/git-repository.ts';
 import { git } from '../support/repos.ts';
 
@@ -39,13 +46,14 @@ const must = <T>(result: { ok: true; value: T } | { ok: false; problem: { messag
 /** As a one-shot command reads it. */
 const read = async (email = BENCH_EMAIL) => must(await trailReader(repo, state())(email));
 const whole = async (email = BENCH_EMAIL) => must(await readLog(repo, { under: '', ourEmail: email })).entries;
-const memoryOf = (entries: TrailEntry[]) =>
-  rebuildMemory(entries, {
-    baseEnv: basePathOf('bot1'),
-    policy: { recover: { quietForMs: 3_600_000 }, forgetAfterMs: 86_400_000, keys: {} } as unknown as Parameters<
-      typeof rebuildMemory
-    >[1]['policy'],
-  });
+const POLICY = {
+  recover: { quietForMs: 3_600_000, probationMs: 1_800_000 },
+  forgetAfterMs: 86_400_000,
+  keys: {},
+} as unknown as TuningPolicy;
+const memoryOf = (entries: TrailEntry[]) => rebuildMemory(entries, { baseEnv: basePathOf('bot1'), policy: POLICY });
+const BOT1 = { name: 'bot1', env: { basePath: basePathOf('bot1') } } as DesiredInstance;
+const ABOUT = { instance: 'bot1', ourEmail: BENCH_EMAIL, baseEnv: basePathOf('bot1'), policy: POLICY };
 
 function tune(count: number): void {
   for (let n = 0; n < count; n += 1) {
@@ -112,11 +120,18 @@ test('over random histories with reverts, merges and rewrites the entries and th
     expect(valuesOf(oneShot), what).toEqual(want);
     expect(valuesOf(daemon), what).toEqual(want);
     expect(memoryOf(oneShot), what).toEqual(memoryOf(want));
+    const own = trailsByInstance(oneShot, [BOT1]).get('bot1') ?? [];
+    // Made or found in what the one before it kept, and found by the next.
+    for (const _ of ['now', 'again']) {
+      const kept = openMemories(state(), 'build-1');
+      expect(kept.of(own, ABOUT), what).toEqual(rebuildMemory(own, { baseEnv: ABOUT.baseEnv, policy: POLICY }));
+      kept.save();
+    }
   }
   expect(must(await running(BENCH_EMAIL)).some((e) => e.parents.length > 1)).toBe(true);
 });
 
-const valuesOf = (entries: TrailEntry[]) => JSON.parse(JSON.stringify(entries)) as TrailEntry[];
+const valuesOf = (entries: TrailEntry[]) => entries.map((entry) => entryWith(entry, {}));
 
 test('an unchanged head asks git for nothing; only the owner may read the file', async () => {
   const want = await read();
@@ -155,6 +170,40 @@ test('another author e-mail, a damaged file, a torn one, one of another head: gi
   expect(valuesOf(await read())).toEqual(want.slice(3));
   rmSync(file());
   expect(valuesOf(await read())).toEqual(want.slice(3));
+});
+
+test('a kept memory is that of the same commits under the same policy alone, and a damaged one is none', async () => {
+  tune(40);
+  const own = trailsByInstance(await read(), [BOT1]).get('bot1') ?? [];
+  const path = join(state(), 'cache', 'fleet.memories');
+  const open = () => openMemories(state(), 'build-1');
+  const first = open();
+  const memory = first.of(own, ABOUT);
+  first.save();
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  const bytes = readFileSync(path);
+  // What says another thing, in its own words, shows that it is read and not made.
+  const marked = { ...memory, lastIter: 12_345 };
+  const key = bytes.toString('utf8').split('\t')[1];
+  keep(path, 'build-1', `bot1\t${key}\t${JSON.stringify(marked)}\n`);
+  expect(open().of(own, ABOUT)).toEqual(marked);
+  const others: [string, () => TuningMemory, TuningMemory][] = [
+    ['fewer commits', () => open().of(own.slice(1), ABOUT), rebuildMemory(own.slice(1), ABOUT)],
+    ['another e-mail', () => open().of(own, { ...ABOUT, ourEmail: 'b@example.org' }), memory],
+    ['another instance', () => open().of(own, { ...ABOUT, instance: 'bot2' }), memory],
+    ['another base', () => open().of(own, { ...ABOUT, baseEnv: 'x' }), rebuildMemory(own, { ...ABOUT, baseEnv: 'x' })],
+    ['another build', () => openMemories(state(), 'build-2').of(own, ABOUT), memory],
+    ['no build', () => openMemories(state(), null).of(own, ABOUT), memory],
+  ];
+  const policy = { ...POLICY, forgetAfterMs: 1 };
+  others.push(['another policy', () => open().of(own, { ...ABOUT, policy }), rebuildMemory(own, { ...ABOUT, policy })]);
+  for (const [what, found, want] of others) expect(found(), what).toEqual(want);
+  for (const at of [0, 65, 200, bytes.length >> 1, bytes.length - 2]) {
+    const broken = Buffer.from(bytes);
+    broken[at] = broken[at]! ^ 1;
+    writeFileSync(path, broken);
+    expect(open().of(own, ABOUT), `byte ${at}`).toEqual(memory);
+  }
 });
 
 test('settings and replaced objects of this clone change nothing of what is read', async () => {

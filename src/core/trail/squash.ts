@@ -5,6 +5,7 @@
 import { envDigest } from '../env/digest.ts';
 import { iterHeader, parseIterName } from '../env/iter.ts';
 import { parseEnv } from '../env/read.ts';
+import { entryWith } from './entry.ts';
 import { parseMessage } from './read-message.ts';
 import type { CommitStory } from './stories.ts';
 import { splitMessage, trailerLines } from './trailers.ts';
@@ -34,7 +35,7 @@ export function asStep(entry: TrailEntry, { story, trailers, path }: Squashed, t
   const head = text.split(/\r?\n/).slice(0, header.length);
   if (head.some((line, i) => line !== header[i])) return null;
   if (envDigest(parseEnv(text, path).values) !== story.envDigest) return null;
-  return { ...entry, kind: story.kind, instance: story.instance, trailers, at: story.at ?? entry.at };
+  return entryWith(entry, { kind: story.kind, instance: story.instance, trailers, at: story.at ?? entry.at });
 }
 
 const isStep = (story: CommitStory): story is StepStory =>

@@ -6,34 +6,34 @@ import { TRAIL_KINDS } from './trailers.ts';
 import type { TrailEntry } from './types.ts';
 
 /** Raised with every change of what an entry is or how a message is read: an older text is then no answer any more. */
-export const STORED_FORMAT = 2;
+export const STORED_FORMAT = 3;
 
 /** `lines`: one a entry, in the order of the columns, none holds a line feed. */
 export type StoredTrail = { columns: string; lines: string[] };
 
 export function storeTrail(entries: readonly TrailEntry[], bytesOf: (text: string) => number): StoredTrail {
-  const people: string[] = [];
-  const places = new Map<string, number>();
+  const people = pool<string>();
+  const instances = pool<string | null>();
   const lines = entries.map(({ subject, body, trailers }) =>
     JSON.stringify([subject, body, ...trailers.flatMap(({ key, value }) => [key, value])]),
   );
+  const files = entries.flatMap((e) => e.files);
   const columns: Columns = {
-    commits: entries.map((e) => e.commit),
-    parents: entries.map((e, i) => (isNext(entries, i, e) ? 0 : e.parents)),
-    people,
-    author: entries.map((e) => {
-      const who = JSON.stringify([e.authorName, e.authorEmail]);
-      const place = places.get(who) ?? people.push(who) - 1;
-      places.set(who, place);
-      return place;
-    }),
+    idChars: entries[0]?.commit.length ?? 0,
+    commits: entries.map((e) => e.commit).join(''),
+    parents: entries.flatMap((e, i) => (isNext(entries, i, e) ? [] : [[i, e.parents]])),
+    author: entries.map((e) => people.placeOf(JSON.stringify([e.authorName, e.authorEmail]))),
+    people: people.values,
     authorTs: entries.map((e) => e.authorTs),
     committerTs: entries.map((e) => e.committerTs),
     at: entries.map((e) => e.at),
     kinds: entries.map((e) => (e.kind === null ? -1 : TRAIL_KINDS.indexOf(e.kind))),
-    instances: entries.map((e) => e.instance),
+    instance: entries.map((e) => instances.placeOf(e.instance)),
+    instances: instances.values,
     ours: entries.map((e) => (e.ours ? '1' : '0')).join(''),
-    files: entries.map((e) => e.files.flatMap((f) => [f.status, f.path])),
+    files: entries.map((e) => e.files.length),
+    statuses: files.map((f) => f.status).join(''),
+    paths: files.map((f) => f.path),
     bytes: lines.map((line) => bytesOf(line) + 1),
   };
   return { columns: JSON.stringify(columns), lines };
@@ -43,67 +43,135 @@ export function storeTrail(entries: readonly TrailEntry[], bytesOf: (text: strin
 export function restoreTrail(columns: string, lineAt: (start: number, bytes: number) => string): TrailEntry[] {
   const stored = JSON.parse(columns) as Columns;
   const people = stored.people.map((who) => JSON.parse(who) as [string, string]);
-  let start = 0;
-  return stored.commits.map((commit, i): TrailEntry => {
-    const bytes = stored.bytes[i]!;
-    const from = start;
+  const trail: Stored = { ...stored, people, parents: new Map(stored.parents), lineAt };
+  let [start, file] = [0, 0];
+  return stored.bytes.map((bytes, i) => {
+    const entry = new StoredEntry(trail, i, start, file);
     start += bytes;
-    let message: Message | null = null;
-    const said = (): Message => {
-      message ??= readLine(lineAt(from, bytes));
-      return message;
-    };
-    const [authorName, authorEmail] = people[stored.author[i]!]!;
-    const parents = stored.parents[i]!;
-    return {
-      commit,
-      parents: parents === 0 ? [stored.commits[i + 1]!] : parents,
-      authorName,
-      authorEmail,
-      authorTs: stored.authorTs[i]!,
-      committerTs: stored.committerTs[i]!,
-      get subject() {
-        return said().subject;
-      },
-      get body() {
-        return said().body;
-      },
-      kind: TRAIL_KINDS[stored.kinds[i]!] ?? null,
-      instance: stored.instances[i] ?? null,
-      get trailers() {
-        return said().trailers;
-      },
-      at: stored.at[i]!,
-      ours: stored.ours[i] === '1',
-      files: filesOf(stored.files[i]!),
-    };
+    file += stored.files[i]!;
+    return entry;
   });
 }
 
 type Message = Pick<TrailEntry, 'subject' | 'body' | 'trailers'>;
 
 type Columns = {
-  commits: string[];
-  /** 0: the entry that follows, and no other. */
-  parents: (0 | string[])[];
+  idChars: number;
+  /** Ids of one length, one after the other. */
+  commits: string;
+  /** Of those entries that have another parent than the entry that follows, or not only that one. */
+  parents: [place: number, parents: string[]][];
+  author: number[];
   /** JSON of name and e-mail. */
   people: string[];
-  author: number[];
   authorTs: number[];
   committerTs: number[];
   at: number[];
   /** Places in TRAIL_KINDS; -1: none. */
   kinds: number[];
+  instance: number[];
   instances: (string | null)[];
   /** A digit each. */
   ours: string;
-  /** Status and path, in turns. */
-  files: string[][];
+  /** How many each touched. */
+  files: number[];
+  /** Of all files, a letter each. */
+  statuses: string;
+  paths: string[];
   bytes: number[];
 };
 
+type Stored = Omit<Columns, 'people' | 'parents'> & {
+  people: [string, string][];
+  parents: ReadonlyMap<number, string[]>;
+  lineAt(start: number, bytes: number): string;
+};
+
+/** A place in the columns: ten thousand of them cost less than one property each would. */
+class StoredEntry implements TrailEntry {
+  readonly #trail: Stored;
+  readonly #place: number;
+  /** Where its line begins, and its files. */
+  readonly #start: number;
+  readonly #file: number;
+  #message: Message | null = null;
+  #files: TrailEntry['files'] | null = null;
+
+  constructor(trail: Stored, place: number, start: number, file: number) {
+    this.#trail = trail;
+    this.#place = place;
+    this.#start = start;
+    this.#file = file;
+  }
+
+  get commit() {
+    return idAt(this.#trail, this.#place);
+  }
+  get parents() {
+    return this.#trail.parents.get(this.#place) ?? [idAt(this.#trail, this.#place + 1)];
+  }
+  get authorName() {
+    return this.#trail.people[this.#trail.author[this.#place]!]![0];
+  }
+  get authorEmail() {
+    return this.#trail.people[this.#trail.author[this.#place]!]![1];
+  }
+  get authorTs() {
+    return this.#trail.authorTs[this.#place]!;
+  }
+  get committerTs() {
+    return this.#trail.committerTs[this.#place]!;
+  }
+  get subject() {
+    return this.#said().subject;
+  }
+  get body() {
+    return this.#said().body;
+  }
+  get kind() {
+    return TRAIL_KINDS[this.#trail.kinds[this.#place]!] ?? null;
+  }
+  get instance() {
+    return this.#trail.instances[this.#trail.instance[this.#place]!] ?? null;
+  }
+  get trailers() {
+    return this.#said().trailers;
+  }
+  get at() {
+    return this.#trail.at[this.#place]!;
+  }
+  get ours() {
+    return this.#trail.ours[this.#place] === '1';
+  }
+  get files() {
+    this.#files ??= filesOf(this.#trail, this.#file, this.#trail.files[this.#place]!);
+    return this.#files;
+  }
+
+  #said(): Message {
+    this.#message ??= readLine(this.#trail.lineAt(this.#start, this.#trail.bytes[this.#place]!));
+    return this.#message;
+  }
+}
+
+const idAt = ({ commits, idChars }: Stored, place: number) => commits.slice(place * idChars, (place + 1) * idChars);
+
 function isNext(entries: readonly TrailEntry[], i: number, { parents }: TrailEntry): boolean {
   return parents.length === 1 && parents[0] === entries[i + 1]?.commit;
+}
+
+/** Each value once, in the order in which it was first asked for. */
+function pool<T>(): { values: T[]; placeOf(value: T): number } {
+  const values: T[] = [];
+  const places = new Map<T, number>();
+  return {
+    values,
+    placeOf(value) {
+      const place = places.get(value) ?? values.push(value) - 1;
+      places.set(value, place);
+      return place;
+    },
+  };
 }
 
 function readLine(line: string): Message {
@@ -113,9 +181,9 @@ function readLine(line: string): Message {
   return { subject, body, trailers };
 }
 
-function filesOf(words: string[]): TrailEntry['files'] {
+function filesOf({ statuses, paths }: Stored, first: number, count: number): TrailEntry['files'] {
   const files: TrailEntry['files'] = [];
-  for (let i = 0; i + 1 < words.length; i += 2)
-    files.push({ status: words[i] as TrailEntry['files'][number]['status'], path: words[i + 1]! });
+  for (let i = first; i < first + count; i += 1)
+    files.push({ status: statuses[i] as TrailEntry['files'][number]['status'], path: paths[i]! });
   return files;
 }

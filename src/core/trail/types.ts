@@ -21,7 +21,7 @@ export type TrailKind =
 /** One changed key; `from` null = the key was absent. Values are env text. */
 export type Change = { key: string; from: string | null; to: string };
 
-/** One commit of the trail, newest first in lists; parsed from `git log` alone. */
+/** One commit of the trail, newest first in lists; parsed from `git log` alone. Copied by `entryWith`: its fields may be read when asked for. */
 export type TrailEntry = {
   commit: string;
   parents: string[];

@@ -152,7 +152,7 @@ function applyStep(fold: Fold, entry: TrailEntry, story: Story): void {
     return;
   }
   const at = entry.at;
-  memory.unjudged = [...memory.unjudged, { iter: story.iter, against: story.parentIter, at }].slice(-KEPT);
+  add(memory.unjudged, { iter: story.iter, against: story.parentIter, at });
   if (story.kind === 'tune') applyTune(fold, entry, story, story.iter, story.theme);
   if (story.kind === 'recover') {
     const rung = memory.rungs.at(-1);
@@ -171,7 +171,7 @@ function applyStep(fold: Fold, entry: TrailEntry, story: Story): void {
     const rung = fold.popped.get(story.fromIter ?? -1);
     if (rung !== undefined) memory.rungs = [...memory.rungs, { ...rung, toIter: story.iter }];
     memory.trial = null;
-    memory.alarms = [...memory.alarms, { at, kind: 'undo' as const }].slice(-KEPT);
+    add(memory.alarms, { at, kind: 'undo' });
     memory.recoverWaitMs = parseDuration(trailer(entry.trailers, 'Wait') ?? '') ?? memory.recoverWaitMs;
     forget(fold, trailer(entry.trailers, 'Forget') ?? story.step, at);
   }
@@ -193,13 +193,13 @@ function applyTune({ memory }: Fold, entry: TrailEntry, story: Story, iter: numb
       proven,
       trend: id === 'trend',
     };
-    memory.rungs = [...memory.rungs, rung].slice(-KEPT);
+    memory.rungs = [...(memory.rungs.length < KEPT ? memory.rungs : memory.rungs.slice(1 - KEPT)), rung];
   }
   if (alarmed) {
-    memory.alarms = [...memory.alarms, { at, kind: 'tune' as const }].slice(-KEPT);
-    memory.alarmChanges = [...memory.alarmChanges, at].slice(-KEPT);
+    add(memory.alarms, { at, kind: 'tune' });
+    add(memory.alarmChanges, at);
   } else {
-    memory.hygieneChanges = [...memory.hygieneChanges, at].slice(-KEPT);
+    add(memory.hygieneChanges, at);
   }
 }
 
@@ -218,8 +218,8 @@ function applyPark(memory: TuningMemory, entry: TrailEntry): void {
   }
   const endAt = entry.at + Math.max(0, untilTs - entry.committerTs);
   const park = { at: entry.at, untilTs, endAt, trigger: trailer(entry.trailers, 'Trigger') ?? '' };
-  memory.parks = [...memory.parks, park].slice(-KEPT);
-  memory.alarms = [...memory.alarms, { at: entry.at, kind: 'park' as const }].slice(-KEPT);
+  add(memory.parks, park);
+  add(memory.alarms, { at: entry.at, kind: 'park' });
 }
 
 /** Lifts what a person or a missing story had blocked. A memory that was complete keeps its ladder and its caps. */
@@ -333,7 +333,13 @@ function incomplete(memory: TuningMemory, reason: string): void {
   memory.incompleteReason ??= reason;
 }
 
-/** By reference: lists and entries of a memory are replaced, never changed in place. */
+/** In place: what no snapshot holds belongs to the memory that is being made alone; a copy a commit of each would be most of the work. */
+function add<T>(list: T[], item: T): void {
+  list.push(item);
+  if (list.length > KEPT) list.shift();
+}
+
+/** By reference: ladders and their rungs are replaced, never changed in place. */
 function snapshot({ rungs, trial, recoverWaitMs }: TuningMemory): Snapshot {
   return { rungs, trial, recoverWaitMs };
 }

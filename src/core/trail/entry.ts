@@ -1,0 +1,10 @@
+/** Copies of trail entries. */
+import type { TrailEntry } from './types.ts';
+
+/** The entry as a plain object, with these fields in place of its own. */
+export function entryWith(entry: TrailEntry, changed: Partial<TrailEntry>): TrailEntry {
+  const { commit, parents, authorName, authorEmail, authorTs, committerTs } = entry;
+  const { subject, body, kind, instance, trailers, at, ours, files } = entry;
+  const who = { authorName, authorEmail, authorTs, committerTs };
+  return { commit, parents, ...who, subject, body, kind, instance, trailers, at, ours, files, ...changed };
+}
