@@ -3,7 +3,7 @@
  * demo's two programs. The libraries are bundled: to find and read them one by one in node_modules takes longer than most
  * commands. They stay dependencies, because the source uses them; ccxt stays outside, because it is the user's to install.
  */
-import { createHash } from 'node:crypto';
+import crypto, { createHash } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join, relative } from 'node:path';
@@ -49,7 +49,9 @@ await joinLooking(modules.metafile.outputs);
 const { helpTexts } = await import(pathToFileURL(join(DIST, 'lib', 'program.js')).href);
 const scripts = await build({
   ...common,
-  entryPoints: ['cli', 'known-history', 'demo/bot', 'demo/venue-main'].map((name) => `src/shell/${name}.ts`),
+  entryPoints: ['cli', 'known-history', 'plain-analyse', 'demo/bot', 'demo/venue-main'].map(
+    (name) => `src/shell/${name}.ts`,
+  ),
   format: 'cjs',
   outbase: 'src',
   outdir: 'dist',
@@ -58,7 +60,7 @@ const scripts = await build({
     MMFLEET_VERSION: JSON.stringify(version),
     MMFLEET_HELP: JSON.stringify(helpTexts(version)),
   },
-  plugins: [builtParts()],
+  plugins: [builtParts(), lateCrypto()],
 });
 writeFileSync(join(DIST, 'shell', 'package.json'), '{ "type": "commonjs" }\n');
 chmodSync(join(DIST, 'shell', 'cli.js'), 0o755);
@@ -214,13 +216,32 @@ async function joinLooking(outputs) {
 
 /** The script loads the others as they are built. */
 function builtParts() {
-  const parts = { './main.ts': '../lib/main.cjs', './known-history.ts': './known-history.js' };
+  const parts = {
+    './main.ts': '../lib/main.cjs',
+    './known-history.ts': './known-history.js',
+    './plain-analyse.ts': './plain-analyse.js',
+  };
   return {
     name: 'built-parts',
     setup: ({ onResolve }) =>
       onResolve({ filter: /^\.\// }, ({ path, kind }) =>
         kind !== 'entry-point' && Object.hasOwn(parts, path) ? { path: parts[path], external: true } : undefined,
       ),
+  };
+}
+
+/** What scripts hash is rare: node's own library for it, which takes as long to load as all of theirs, waits until then. */
+function lateCrypto() {
+  const names = Object.keys(crypto).filter((name) => /^[a-z]/.test(name) && typeof crypto[name] === 'function');
+  const late = names.map((name) => `export const ${name} = (...given) => require('node:crypto').${name}(...given);`);
+  return {
+    name: 'late-crypto',
+    setup({ onLoad, onResolve }) {
+      onResolve({ filter: /^node:crypto$/ }, ({ path, kind }) =>
+        kind === 'require-call' ? { path, external: true } : { path, namespace: 'late' },
+      );
+      onLoad({ filter: /.*/, namespace: 'late' }, () => ({ contents: late.join('\n') }));
+    },
   };
 }
 

@@ -20,6 +20,7 @@ else void runUnlessKnown();
 
 async function runUnlessKnown(): Promise<void> {
   if (argv.includes('history') && (await isKnownHistory())) return;
+  if (argv[0] === 'analyse' && (await analysed())) return;
   const { run } = require('./main.ts') as typeof import('./main.ts');
   await run(argv, MMFLEET_VERSION);
 }
@@ -32,6 +33,12 @@ async function isKnownHistory(): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** A script for the same reason. */
+async function analysed(): Promise<boolean> {
+  const { analysePlainly } = require('./plain-analyse.ts') as typeof import('./plain-analyse.ts');
+  return await analysePlainly(argv);
 }
 
 /** The whole answer to a command line that asks for nothing but the version or a help; undefined for any other. */

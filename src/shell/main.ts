@@ -1,25 +1,9 @@
-/** A command line that does something: its exit code, and what is said of an error nobody expected. */
-import { EXIT } from './exit.ts';
+/** A command line that does something. */
+import { runToEnd } from './end.ts';
 import { processIo } from './io.ts';
 import { runProgram } from './program.ts';
 
 /** Runs one command line and leaves its exit code in the process. */
 export async function run(argv: string[], version: string): Promise<void> {
-  process.on('uncaughtException', (error) => void tell(error).finally(() => process.exit(EXIT.internal)));
-  await runProgram(argv, processIo(), version).then(end, tell);
-}
-
-const GRACE_MS = 1_000;
-
-/** Ends by itself once everything is written; a handle that was left open must not keep a finished command alive. */
-function end(code: number): void {
-  process.exitCode = code;
-  setTimeout(() => process.exit(), GRACE_MS).unref();
-}
-
-/** Node's own report of an error would print its text, which may hold anything. */
-async function tell(error: unknown): Promise<void> {
-  const { describeBug } = await import('./bug.ts');
-  processIo().err(describeBug(error));
-  end(EXIT.internal);
+  await runToEnd(() => runProgram(argv, processIo(), version));
 }

@@ -2,21 +2,15 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { EXIT } from '../exit.ts';
 import { runAnalyse } from './analyse.ts';
+import { analyseNumbers } from './analyse-numbers.ts';
 import type { CommonOptions } from './options.ts';
 
 /** `analyse PATH... | NAME`: a name means that instance's newest run. A report on a file loads nothing of the repository. */
 export async function runAnalyseCommand(args: string[], options: CommonOptions): Promise<number> {
   const { io } = options;
-  const lastFills = Number(options.lastFills ?? '100');
-  const assumedFeeBps = Number(options.assumedFeeBps ?? '0');
-  const refused =
-    !Number.isSafeInteger(lastFills) || lastFills < 1
-      ? `--last-fills: found "${options.lastFills}", want a positive number of fills`
-      : !Number.isFinite(assumedFeeBps)
-        ? `--assumed-fee-bps: found "${options.assumedFeeBps}", want a number (bps)`
-        : null;
-  if (refused !== null) {
-    io.err(`${refused}\n`);
+  const numbers = analyseNumbers(options);
+  if (typeof numbers === 'string') {
+    io.err(`${numbers}\n`);
     return EXIT.usage;
   }
   const paths: string[] = [];
@@ -32,7 +26,7 @@ export async function runAnalyseCommand(args: string[], options: CommonOptions):
   }
   return runAnalyse(
     paths,
-    { lastFills, assumedFeeBps, json: options.json === true, tail: options.tail === true },
+    { ...numbers, json: options.json === true, tail: options.tail === true },
     { out: io.out, err: io.err, isTTY: io.errTTY, color: io.color, columns: io.columns },
   );
 }
