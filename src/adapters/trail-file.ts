@@ -23,17 +23,21 @@ export function loadTrail(path: string, ourEmail: string): { head: string; entri
     const linesAt = columnsAt + header.columnBytes + 1;
     const fits = header.format === STORED_FORMAT && header.ourEmail === ourEmail;
     if (!fits || header.crc !== sumOf(header, bytes.subarray(columnsAt))) return null;
-    const entries = restoreTrail(bytes.toString('utf8', columnsAt, linesAt - 1), (start, length) =>
-      bytes.toString('utf8', linesAt + start, linesAt + start + length),
-    );
+    const entries = entriesOf(bytes.toString('utf8', columnsAt, linesAt - 1), bytes.subarray(linesAt));
     return entries[0]?.commit === header.head ? { head: header.head, entries } : null;
   } catch {
     return null;
   }
 }
 
-/** Writes it beside and renames; where that cannot be done the next command reads git again. */
-export function keepTrail(path: string, key: TrailKey, entries: readonly TrailEntry[]): void {
+const entriesOf = (columns: string, lines: Buffer): TrailEntry[] =>
+  restoreTrail(columns, (start, length) => lines.toString('utf8', start, start + length));
+
+/**
+ * Writes it beside and renames; where that cannot be done the next command reads git again. Gives the entries as they would
+ * be loaded: what each of them says is text in one place, and not an object for every word.
+ */
+export function keepTrail(path: string, key: TrailKey, entries: readonly TrailEntry[]): TrailEntry[] {
   const { columns, lines } = storeTrail(entries, (text) => Buffer.byteLength(text));
   const body = Buffer.from(`${columns}\n${lines.map((line) => `${line}\n`).join('')}`);
   const about = { format: STORED_FORMAT, ...key, columnBytes: Buffer.byteLength(columns) };
@@ -46,6 +50,7 @@ export function keepTrail(path: string, key: TrailKey, entries: readonly TrailEn
   } catch {
     rmSync(beside, { force: true });
   }
+  return entriesOf(columns, Buffer.from(body.subarray(about.columnBytes + 1)));
 }
 
 type Header = TrailKey & { format: number; columnBytes: number; crc: number };

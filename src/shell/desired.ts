@@ -101,6 +101,8 @@ export function desiredEnv(
   const path = iter === null ? spec.baseEnv : iterFileName(spec.baseEnv, iter);
   const read = envOf(path);
   const problems = iter === null ? [] : (read?.problems ?? []).map((p) => ({ ...p, instance: spec.name }));
+  // The two files alone: what remembers an env must not hold on to the whole tree.
+  const file = files.get(path);
   const env: DesiredEnv = {
     basePath: spec.baseEnv,
     baseBlob: base.blob,
@@ -112,7 +114,7 @@ export function desiredEnv(
     iter,
     path,
     get text() {
-      return files.get(path)?.text ?? '';
+      return file?.text ?? '';
     },
     values: read?.values ?? {},
   };

@@ -89,7 +89,7 @@ export type JournalReader = Pick<
   Journals,
   'look' | 'runIds' | 'facts' | 'evidence' | 'reference' | 'edgesOf' | 'catchUp' | 'readWhole' | 'readEarlier'
 > &
-  Partial<Pick<Journals, 'together'>> & {
+  Partial<Pick<Journals, 'together' | 'keepOnly'>> & {
     /** `decisions`: what was decided in the look before. */
     save(decisions?: Decisions | null): Promise<void>;
   };
@@ -126,6 +126,11 @@ export class Journals {
       this.#look = null;
       for (const entry of this.#entries.values()) delete entry.polled;
     }
+  }
+
+  /** Lets go of what is remembered of all others: they are declared no more. */
+  keepOnly(names: ReadonlySet<string>): void {
+    for (const name of this.#entries.keys()) if (!names.has(name)) this.#entries.delete(name);
   }
 
   /** Reads a journal that this process has not read yet, in slices between which others have their turn. */

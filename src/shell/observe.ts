@@ -82,8 +82,17 @@ async function observeAll(ops: Ops, desired: Desired, before: Observed | null): 
     await ops.journals.catchUp(instance);
     byName.set(instance.name, observeWith(ops, instance, copies, local, secrets));
   }
+  keepOnly(ops, desired);
   const orphans = all.known ? all.value.filter((c) => !byName.has(c.instance)) : [];
   return { atMs, byName, orphans };
+}
+
+/** A daemon may outlive any instance: of those that are gone nothing is remembered. */
+function keepOnly(ops: Ops, { instances }: Desired): void {
+  const names = new Set(instances.map(({ name }) => name));
+  ops.journals.keepOnly?.(names);
+  const read = parsed.get(ops.local);
+  for (const name of read?.keys() ?? []) if (!names.has(name)) read?.delete(name);
 }
 
 /** The copies of each instance, sorted out once. */

@@ -132,6 +132,10 @@ export function quietJournals(root: string, inner: Journals, file: GlanceFile): 
           within = false;
         }
       }),
+    keepOnly(names) {
+      for (const map of [looked, quiet]) for (const name of map.keys()) if (!names.has(name)) map.delete(name);
+      inner.keepOnly(names);
+    },
     async catchUp(instance) {
       if (quietOf(instance) === null) await inner.catchUp(instance);
     },

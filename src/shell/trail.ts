@@ -39,13 +39,13 @@ export function trailReader(
     if (!log.ok) return log;
     const read = await withSquashes(repo, log.value.entries);
     if (!read.ok) return read;
-    const entries = log.value.whole ? read.value : [...read.value, ...(known?.entries ?? [])];
-    const late = log.value.whole || entries.length - keptCount >= lateAfter(entries.length);
-    known = { head: from.value, email, entries };
-    if (late) {
-      keepTrail(file, { head: from.value, ourEmail: email }, entries);
+    let entries = log.value.whole ? read.value : [...read.value, ...(known?.entries ?? [])];
+    if (log.value.whole || entries.length - keptCount >= lateAfter(entries.length)) {
+      // A daemon goes on with what was written: an entry as git told it takes four times as much memory.
+      entries = keepTrail(file, { head: from.value, ourEmail: email }, entries);
       keptCount = entries.length;
     }
+    known = { head: from.value, email, entries };
     return ok(entries);
   };
 }

@@ -2,11 +2,11 @@
  * The texts of the files that git tracks, by blob. Old iterations and records are packed: every commit adds one of them, and
  * hardly anybody reads one again, while a daemon keeps them all for months.
  */
-import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Repo } from '../adapters/git.ts';
 import { readBlobsNow } from '../adapters/git-blobs.ts';
 import { parseIterName } from '../core/env/iter.ts';
 import { FLEET_FOLDER, isSpecPath, type TreeFile } from './desired.ts';
+import { type Packed, pack, unpack } from './packed.ts';
 import type { ListedFile } from './tree-cache.ts';
 
 /** Files whose texts are asked for together. */
@@ -109,16 +109,3 @@ export class TreeTexts {
 
 /** More texts than files before the rest is dropped. */
 const SPARE_TEXTS = 32;
-
-/** `bytes`: compressed, a character each. `base`: what it was compressed against; empty: nothing. */
-type Packed = { bytes: string; base: string };
-
-function pack(text: string, base: string): Packed {
-  return { bytes: deflateRawSync(text, optionsFor(base)).toString('latin1'), base };
-}
-
-function unpack({ bytes, base }: Packed): string {
-  return inflateRawSync(Buffer.from(bytes, 'latin1'), optionsFor(base)).toString('utf8');
-}
-
-const optionsFor = (base: string) => (base === '' ? {} : { dictionary: Buffer.from(base) });

@@ -8,6 +8,7 @@ import type { EdgeSums } from '../core/health/edge-sums.ts';
 import type { RunStartEvent } from '../core/journal/types.ts';
 import type { InstanceView } from '../core/plan/plan.ts';
 import { formatProblem } from '../core/problem.ts';
+import type { TuningPolicy } from '../core/spec/types.ts';
 import { entryWith } from '../core/trail/entry.ts';
 import { activeHold } from '../core/trail/holds.ts';
 import type { Hold, TrailEntry } from '../core/trail/types.ts';
@@ -97,35 +98,79 @@ function pastOf(context: Context, instance: DesiredInstance, trail: TrailEntry[]
   return past;
 }
 
+const remembered = new WeakMap<readonly TrailEntry[], { email: string; about: MemoryAbout; memory: TuningMemory }>();
+
+type MemoryAbout = { baseEnv: string; policy: TuningPolicy };
+
+/** The same commits under the same policy are the same memory, in whichever revision the instance is declared. */
 function memoryOf({ desired, memories }: Context, instance: DesiredInstance, trail: TrailEntry[]): TuningMemory | null {
   const { name, spec, env } = instance;
   if (spec === null || env === null) return null;
+  const email = desired.fleet?.git.author.email ?? '';
   const about = { baseEnv: env.basePath, policy: spec.tuning };
-  if (memories === undefined || desired.fleet === null) return rebuildMemory(trail, about);
-  return memories.of(trail, { ...about, instance: name, ourEmail: desired.fleet.git.author.email });
+  const known = remembered.get(trail);
+  if (known?.email === email && known.about.baseEnv === about.baseEnv && known.about.policy === about.policy)
+    return known.memory;
+  const memory =
+    memories === undefined || desired.fleet === null
+      ? rebuildMemory(trail, about)
+      : memories.of(trail, { ...about, instance: name, ourEmail: email });
+  remembered.set(trail, { email, about, memory });
+  return memory;
 }
 
-type Sorted = { instances: readonly DesiredInstance[]; trails: Map<string, TrailEntry[]> };
+type Sorted = { instances: readonly DesiredInstance[]; trails: ReadonlyMap<string, TrailEntry[]> };
 
 const sorted = new WeakMap<readonly TrailEntry[], Sorted>();
 
-/** For each instance the entries that `concerns` picks, in their order: one walk over the trail for all of them. Of an entry with many files only its env files are given. */
+/** What was sorted out last, without the instances: they hold on to a whole tree. `bases`: by name; null: no env. */
+let newest: { trail: readonly TrailEntry[]; bases: Bases; trails: ReadonlyMap<string, TrailEntry[]> } | null = null;
+
+type Bases = ReadonlyMap<string, string | null>;
+
+/**
+ * For each instance the entries that `concerns` picks, in their order: one walk over the trail for all of them, or over what
+ * came on top of it; then the entries of those that it does not concern are the same list as before. Of an entry with many
+ * files only its env files are given.
+ */
 export function trailsByInstance(
   trail: readonly TrailEntry[],
   instances: readonly DesiredInstance[],
 ): ReadonlyMap<string, TrailEntry[]> {
   const known = sorted.get(trail);
   if (known?.instances === instances) return known.trails;
-  const trails = sortOut(trail, instances);
+  const bases: Bases = new Map(instances.map(({ name, env }) => [name, env?.basePath ?? null]));
+  const before = newest !== null && isSame(newest.bases, bases) && isTop(trail, newest.trail) ? newest : null;
+  const trails =
+    before === null
+      ? sortOut(trail, bases)
+      : onTop(sortOut(trail.slice(0, trail.length - before.trail.length), bases), before.trails);
+  newest = { trail, bases, trails };
   sorted.set(trail, { instances, trails });
   return trails;
 }
 
-function sortOut(trail: readonly TrailEntry[], instances: readonly DesiredInstance[]): Map<string, TrailEntry[]> {
-  const own = new Map(instances.map((i): [string, TrailEntry[]] => [i.name, []]));
+const isSame = (a: Bases, b: Bases): boolean =>
+  a.size === b.size && [...a].every(([name, base]) => b.get(name) === base && b.has(name));
+
+/** Whether a trail ends with all of an older one. */
+function isTop(trail: readonly TrailEntry[], older: readonly TrailEntry[]): boolean {
+  const more = trail.length - older.length;
+  return more >= 0 && older.every((entry, i) => entry === trail[more + i]);
+}
+
+function onTop(
+  newer: ReadonlyMap<string, TrailEntry[]>,
+  older: ReadonlyMap<string, TrailEntry[]>,
+): Map<string, TrailEntry[]> {
+  const list = (name: string, own: TrailEntry[]) => [...own, ...(older.get(name) ?? [])];
+  return new Map([...newer].map(([name, own]) => [name, own.length > 0 ? list(name, own) : (older.get(name) ?? own)]));
+}
+
+function sortOut(trail: readonly TrailEntry[], bases: Bases): Map<string, TrailEntry[]> {
+  const own = new Map([...bases.keys()].map((name): [string, TrailEntry[]] => [name, []]));
   const byBase = new Map<string, string[]>();
-  for (const { name, env } of instances)
-    if (env !== null) byBase.set(env.basePath, [...(byBase.get(env.basePath) ?? []), name]);
+  for (const [name, base] of bases) if (base !== null) byBase.set(base, [...(byBase.get(base) ?? []), name]);
   for (const entry of trail) {
     const files = new Map<string, TrailEntry['files']>(entry.instance === null ? [] : [[entry.instance, []]]);
     for (const file of entry.files)
@@ -230,12 +275,26 @@ function decideOnce(context: Context, instance: DesiredInstance, input: DecideIn
   const dataAgeMs = input.dataAgeMs ?? 0;
   // Wall time has a say only through the age of the data: while that is in its limit, and nothing new came, nothing changes.
   if (from === null || (maxMs !== null && dataAgeMs > maxMs)) return decide(input);
-  const basis = [memory, run, from, context.desired.files, input.before];
+  const basis = [memory, run, from, idOf(context.desired.files), input.before];
   const known = decisions.get(instance);
   if (known?.basis.every((each, i) => each === basis[i])) return known.decided;
   const decided = decide(input);
   decisions.set(instance, { basis, decided });
   return decided;
+}
+
+const ids = new WeakMap<object, number>();
+let lastId = 0;
+
+/** A number for each tree, which can be remembered without it. */
+function idOf(files: Desired['files']): number {
+  let id = ids.get(files);
+  if (id === undefined) {
+    lastId += 1;
+    id = lastId;
+    ids.set(files, id);
+  }
+  return id;
 }
 
 const decisions = new WeakMap<DesiredInstance, { basis: unknown[]; decided: Decided }>();

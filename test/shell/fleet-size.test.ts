@@ -27,14 +27,31 @@ test('sorting the trail out at once picks for each instance what looking through
     instance: fc.constantFrom(null, 'i0', 'i3', 'no-env', 'stranger'),
     files: fc.array(fc.record({ status: fc.constant('M'), path: fc.constantFrom(...PATHS) }), { maxLength: 24 }),
   });
+  const check = (trail: TrailEntry[], among: readonly DesiredInstance[]) => {
+    const sorted = trailsByInstance(trail, among);
+    for (const instance of among)
+      expect(sorted.get(instance.name)).toEqual(
+        trail.filter((each) => concerns(each, instance)).map((each) => ownFilesOf(each, instance.env?.basePath)),
+      );
+    return sorted;
+  };
   fc.assert(
-    fc.property(fc.array(entry, { maxLength: 12 }), (entries) => {
+    fc.property(fc.array(entry, { maxLength: 12 }), fc.nat(12), fc.nat(12), (entries, top, rewritten) => {
       const trail = entries as unknown as TrailEntry[];
-      const sorted = trailsByInstance(trail, instances);
+      const older = check(trail.slice(top), instances);
+      // Other objects that declare the same, as the next revision has them.
+      const sorted = check(
+        trail,
+        instances.map((i) => ({ ...i })),
+      );
       for (const instance of instances)
-        expect(sorted.get(instance.name)).toEqual(
-          trail.filter((each) => concerns(each, instance)).map((each) => ownFilesOf(each, instance.env?.basePath)),
-        );
+        if (!trail.slice(0, top).some((each) => concerns(each, instance)))
+          expect(sorted.get(instance.name)).toBe(older.get(instance.name));
+      check(trail, instances.slice(1));
+      check(
+        trail.filter((_, i) => i !== rewritten),
+        instances.slice(1),
+      );
     }),
   );
 });

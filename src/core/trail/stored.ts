@@ -43,7 +43,7 @@ export function storeTrail(entries: readonly TrailEntry[], bytesOf: (text: strin
 export function restoreTrail(columns: string, lineAt: (start: number, bytes: number) => string): TrailEntry[] {
   const stored = JSON.parse(columns) as Columns;
   const people = stored.people.map((who) => JSON.parse(who) as [string, string]);
-  const trail: Stored = { ...stored, people, parents: new Map(stored.parents), lineAt };
+  const trail: Stored = { ...stored, people, parents: new Map(stored.parents), lineAt, last: null };
   let [start, file] = [0, 0];
   return stored.bytes.map((bytes, i) => {
     const entry = new StoredEntry(trail, i, start, file);
@@ -85,6 +85,8 @@ type Stored = Omit<Columns, 'people' | 'parents'> & {
   people: [string, string][];
   parents: ReadonlyMap<number, string[]>;
   lineAt(start: number, bytes: number): string;
+  /** What the entry says that was asked about last: it is asked for one word after the other, and then hardly ever again. */
+  last: { place: number; message: Message } | null;
 };
 
 /** A place in the columns: ten thousand of them cost less than one property each would. */
@@ -94,7 +96,6 @@ class StoredEntry implements TrailEntry {
   /** Where its line begins, and its files. */
   readonly #start: number;
   readonly #file: number;
-  #message: Message | null = null;
   #files: TrailEntry['files'] | null = null;
 
   constructor(trail: Stored, place: number, start: number, file: number) {
@@ -149,8 +150,11 @@ class StoredEntry implements TrailEntry {
   }
 
   #said(): Message {
-    this.#message ??= readLine(this.#trail.lineAt(this.#start, this.#trail.bytes[this.#place]!));
-    return this.#message;
+    const trail = this.#trail;
+    const place = this.#place;
+    if (trail.last?.place !== place)
+      trail.last = { place, message: readLine(trail.lineAt(this.#start, trail.bytes[place]!)) };
+    return trail.last.message;
   }
 }
 

@@ -298,12 +298,14 @@ function filesOf(fold: Fold, entry: TrailEntry): readonly IterFile[] {
   let byBase = iterFiles.get(entry);
   if (byBase === undefined) {
     byBase = iterFilesOf(entry);
-    iterFiles.set(entry, byBase);
+    if (entry.files.length > FEW_FILES) iterFiles.set(entry, byBase);
   }
   return byBase.get(fold.context.baseEnv) ?? [];
 }
 
-/** Sorted out once for all instances: the commit that brought a whole fleet concerns each of them. */
+const FEW_FILES = 4;
+
+/** Sorted out once for all instances: the commit that brought a whole fleet concerns each of them. Of smaller ones nothing is kept. */
 const iterFiles = new WeakMap<TrailEntry, Map<string, IterFile[]>>();
 
 function iterFilesOf(entry: TrailEntry): Map<string, IterFile[]> {
