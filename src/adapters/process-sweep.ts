@@ -1,14 +1,7 @@
 /** Every process that carries our markers, in one cheap sweep of the process table: the fast path beside `process-table.ts`. */
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import {
-  EMPTY_ENVIRON_READS,
-  isOver,
-  liveProcess,
-  otherThreads,
-  type ProcessRow,
-  parseEnviron,
-} from './process-table.ts';
+import { EMPTY_ENVIRON_READS, isOver, liveProcess, otherThreads, type ProcessRow } from './process-table.ts';
 
 /** A live process with the `MMFLEET_*` variables it was started with. */
 export type Marked = { row: ProcessRow; env: Readonly<Record<string, string>> };
@@ -22,13 +15,16 @@ type Seen = {
   fd: number;
   /** null: it carries no marker of ours. */
   marked: Marked | null;
+  /** Whose marker it carries; the very text that is asked for once it was asked for. null: none. */
+  fleet: string | null;
   sweep: number;
 };
 
 /** Descriptors kept at most, and never more than half of what this process may open: the rest is read anew in every sweep. */
 const KEPT_MOST = 8_192;
-const MARKER = Buffer.from('MMFLEET_FLEET=');
-const PREFIX = 'MMFLEET_';
+const FLEET = 'MMFLEET_FLEET';
+const MARKER = Buffer.from(`${FLEET}=`);
+const PREFIX = Buffer.from('MMFLEET_');
 
 /** Remembers what each process carries for as long as the same program runs in it; nothing is believed beyond that. */
 export class ProcessSweep {
@@ -75,24 +71,27 @@ export class ProcessSweep {
     const seen = this.#seen.get(pid);
     if (seen !== undefined) {
       seen.sweep = this.#sweep;
-      if (this.#holds(pid, seen, fleet)) return ofFleet(seen.marked, fleet);
+      const asked = seen.fleet === fleet;
+      if (asked) seen.fleet = fleet;
+      if (this.#holds(pid, seen, asked)) return asked ? seen.marked : null;
       this.#forget(pid, seen);
     }
     const read = this.#read(pid);
-    return read === 'again' ? read : ofFleet(read, fleet);
+    return read === 'again' || read?.env[FLEET] === fleet ? read : null;
   }
 
   /** Whether what was seen of a pid is still what stands there. */
-  #holds(pid: number, seen: Seen, fleet: string): boolean {
+  #holds(pid: number, seen: Seen, asked: boolean): boolean {
     if (seen.kind === 'foreign') return !mayBeOurs(pid);
     if (seen.kind === 'idle') return this.#stillIdle(seen.fd);
     if (!this.#runs(seen.fd)) return false;
-    const row = ofFleet(seen.marked, fleet)?.row;
+    if (!asked || seen.marked === null) return true;
+    const { row, env } = seen.marked;
     // A leader of its own session and group can leave neither; any other process may move to another one.
-    if (row === undefined || (row.session === pid && row.group === pid)) return true;
+    if (row.session === pid && row.group === pid) return true;
     const now = liveProcess(pid);
     if (now?.startTicks !== row.startTicks) return false;
-    seen.marked = { row: now, env: seen.marked!.env };
+    if (now.session !== row.session || now.group !== row.group) seen.marked = { row: now, env };
     return true;
   }
 
@@ -134,7 +133,7 @@ export class ProcessSweep {
     try {
       const bytes = this.#readAll(opened);
       if (bytes.length === 0) return 'empty';
-      const marked = bytes.includes(MARKER) ? markedOf(pid, bytes.toString('utf8')) : null;
+      const marked = bytes.includes(MARKER) ? markedOf(pid, bytes) : null;
       // What stat said belongs to what environ said only if that program still runs.
       if (marked === 'gone' || !this.#runs(opened)) return liveProcess(pid) === null ? null : 'again';
       kept = this.#keep(pid, { kind: 'image', fd: opened, marked });
@@ -182,11 +181,11 @@ export class ProcessSweep {
     }
   }
 
-  #keep(pid: number, seen: Omit<Seen, 'sweep'>): boolean {
+  #keep(pid: number, seen: Omit<Seen, 'sweep' | 'fleet'>): boolean {
     this.#most ??= Math.min(KEPT_MOST, Math.floor(descriptorLimit() / 2));
     if (seen.fd !== -1 && this.#kept >= this.#most) return false;
     if (seen.fd !== -1) this.#kept += 1;
-    this.#seen.set(pid, { ...seen, sweep: this.#sweep });
+    this.#seen.set(pid, { ...seen, fleet: seen.marked?.env[FLEET] ?? null, sweep: this.#sweep });
     return true;
   }
 
@@ -196,10 +195,6 @@ export class ProcessSweep {
     this.#kept -= 1;
     closeSync(seen.fd);
   }
-}
-
-function ofFleet(marked: Marked | null, fleet: string): Marked | null {
-  return marked?.env['MMFLEET_FLEET'] === fleet ? marked : null;
 }
 
 function descriptorLimit(): number {
@@ -213,11 +208,18 @@ function mayBeOurs(pid: number): boolean {
   return owner !== undefined && owner === process.geteuid?.();
 }
 
-/** Only our markers are kept: everything else in an environment, secrets among it, is nobody's to remember. */
-function markedOf(pid: number, environ: string): Marked | null | 'gone' {
-  const all = parseEnviron(environ);
-  const own = Object.entries(all).filter(([key]) => key.startsWith(PREFIX));
-  if (all['MMFLEET_FLEET'] === undefined) return null;
+/** Only our markers are kept, or so much as looked at: everything else in an environment, secrets among it, is nobody's to remember. */
+function markedOf(pid: number, environ: Buffer): Marked | null | 'gone' {
+  const env: Record<string, string> = {};
+  for (let at = environ.indexOf(PREFIX); at !== -1; at = environ.indexOf(PREFIX, at + 1)) {
+    if (at > 0 && environ[at - 1] !== 0) continue;
+    const end = environ.indexOf(0, at);
+    const entry = environ.toString('utf8', at, end === -1 ? environ.length : end);
+    const equals = entry.indexOf('=');
+    // Of a name that stands there twice the first counts.
+    if (equals > 0) env[entry.slice(0, equals)] ??= entry.slice(equals + 1);
+  }
+  if (env[FLEET] === undefined) return null;
   const row = liveProcess(pid);
-  return row === null ? 'gone' : { row, env: Object.fromEntries(own) };
+  return row === null ? 'gone' : { row, env };
 }

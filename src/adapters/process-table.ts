@@ -1,5 +1,5 @@
 /** The Linux process table as values, every process read anew. Reading only; `process-sweep.ts` is the fast path. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 export type ProcessRow = {
@@ -58,13 +58,30 @@ function areOver(fields: string[]): boolean {
 /** null: the process is gone, or it is somebody else's file. Any other failure (no descriptor left, say) is no answer. */
 function readOf(pid: number | string, file: 'stat' | 'environ'): string | null {
   try {
-    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+    return textOf(`/proc/${pid}/${file}`);
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
     if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(code)) return null;
     throw error;
   }
 }
+
+/** A file of no known size, in as few calls as it takes: there may be thousands of them. */
+function textOf(path: string): string {
+  const fd = openSync(path, 'r');
+  try {
+    for (let length = 0; ; ) {
+      const read = readSync(fd, buffer, length, buffer.length - length, null);
+      length += read;
+      if (read === 0) return buffer.toString('utf8', 0, length);
+      if (length === buffer.length) buffer = Buffer.concat([buffer, Buffer.alloc(length)]);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+let buffer = Buffer.alloc(16 * 1024);
 
 /** The environment a process was started with; null when it is gone or belongs to somebody else. */
 export async function environOf(row: ProcessRow): Promise<Record<string, string> | null> {

@@ -70,6 +70,8 @@ function copiesOf(all: Marked[], bootMs: number): ProcessCopy[] {
     else group.push(carrier);
   }
   return [...starts.values()].map((group) => {
+    const [only, more] = group;
+    if (more === undefined && only!.row.pid === only!.row.session) return copyOf(only!, bootMs);
     const oldestFirst = group.toSorted(
       (a, b) => Number(a.row.startTicks) - Number(b.row.startTicks) || a.row.pid - b.row.pid,
     );
@@ -79,7 +81,20 @@ function copiesOf(all: Marked[], bootMs: number): ProcessCopy[] {
   });
 }
 
-function copyOf({ row, env }: Marked, bootMs: number): ProcessCopy {
+/** The same object for a process that was seen before: only the wall clock can make it another. */
+function copyOf(marked: Marked, bootMs: number): ProcessCopy {
+  const known = copies.get(marked);
+  if (known !== undefined && Math.abs(known.bootMs - bootMs) < CLOCK_SET_MS) return known.copy;
+  const copy = madeOf(marked, bootMs);
+  copies.set(marked, { copy, bootMs });
+  return copy;
+}
+
+/** Less than this is how exactly the time of the boot can be told. */
+const CLOCK_SET_MS = 500;
+const copies = new WeakMap<Marked, { copy: ProcessCopy; bootMs: number }>();
+
+function madeOf({ row, env }: Marked, bootMs: number): ProcessCopy {
   const iter = env['MMFLEET_ITER'] ?? '';
   const startId = env[START_ID];
   return {

@@ -9,7 +9,13 @@ import { hash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { type CursorState, JournalCursor, JournalFolders, type PollResult } from '../adapters/journal-cursor.ts';
+import {
+  type CursorSink,
+  type CursorState,
+  JournalCursor,
+  JournalFolders,
+  type PollResult,
+} from '../adapters/journal-cursor.ts';
 import { firstEvent, type RunFiles } from '../adapters/journal-files.ts';
 import { type JournalPlace, placeBefore } from '../adapters/journal-seek.ts';
 import type { JournalEvidence } from '../adapters/journal-venue.ts';
@@ -72,7 +78,13 @@ type Entry = {
   entered: string | null;
   /** What catching up found in the look that still goes on. */
   polled?: PollResult;
+  sink?: CursorSink;
+  /** What was given out last, while it is still so. */
+  view?: Extract<JournalView, { state: 'ok' }> | undefined;
 };
+
+/** The pattern of a journal's pieces, absolute, and their folder. */
+type Place = { pattern: string; folder: string };
 
 type Stored = {
   key: string;
@@ -107,6 +119,7 @@ export class Journals {
   readonly #folders = new JournalFolders();
   readonly #entries = new Map<string, Entry>();
   readonly #earlier: EarlierRuns;
+  readonly #places = new WeakMap<Instance, Place>();
   /** Folders that are there, in the look at many instances that goes on; null: each is looked at by itself. */
   #look: Map<string, boolean> | null = null;
 
@@ -133,14 +146,14 @@ export class Journals {
     for (const name of this.#entries.keys()) if (!names.has(name)) this.#entries.delete(name);
   }
 
-  /** Reads a journal that this process has not read yet, in slices between which others have their turn. */
-  async catchUp(instance: LookedAt): Promise<void> {
+  /** Reads a journal that this process has not read yet, in slices between which others have their turn; undefined: it has. */
+  catchUp(instance: LookedAt): Promise<void> | undefined {
     const { spec, env } = instance;
-    if (spec === null) return;
+    if (spec === null) return undefined;
     const known = this.#entries.get(instance.name);
-    if (known?.caughtUp === true && known.made.spec === spec && known.made.env === env) return;
-    const pattern = resolve(this.#root, spec.journal.path);
-    if (this.#isThere(dirname(pattern))) await this.#readOn(instance, spec, pattern);
+    if (known?.caughtUp === true && known.made.spec === spec && known.made.env === env) return undefined;
+    const { pattern, folder } = this.#placeOf(spec);
+    return this.#isThere(folder) ? this.#readOn(instance, spec, pattern) : undefined;
   }
 
   /** Reads a run from its start of which only the end was read; slices as before. */
@@ -173,8 +186,8 @@ export class Journals {
   look(instance: LookedAt): JournalView {
     const { spec } = instance;
     if (spec === null) return { state: 'none' };
-    const pattern = resolve(this.#root, spec.journal.path);
-    if (!this.#isThere(dirname(pattern))) return { state: 'none' };
+    const { pattern, folder } = this.#placeOf(spec);
+    if (!this.#isThere(folder)) return { state: 'none' };
     const entry = this.#entryOf(instance, spec, pattern);
     const polled = entry.polled ?? this.#poll(entry, instance, spec);
     delete entry.polled;
@@ -184,29 +197,41 @@ export class Journals {
     if (entry.run.startTs === null) return { state: 'none' };
     const { run, runStart, runEnd, shuttingDown } = entry;
     const { changedAtMs: lastByteAtMs, path } = polled;
-    return { state: 'ok', runId: run.runId, run, runStart, runEnd, shuttingDown, lastByteAtMs, path };
+    if (entry.view?.lastByteAtMs !== lastByteAtMs)
+      entry.view = { state: 'ok', runId: run.runId, run, runStart, runEnd, shuttingDown, lastByteAtMs, path };
+    return entry.view;
+  }
+
+  #placeOf(spec: Instance): Place {
+    let place = this.#places.get(spec);
+    if (place === undefined) {
+      const pattern = resolve(this.#root, spec.journal.path);
+      place = { pattern, folder: dirname(pattern) };
+      this.#places.set(spec, place);
+    }
+    return place;
   }
 
   #isThere(folder: string): boolean {
-    const known = this.#look?.get(folder) ?? existsSync(folder);
-    this.#look?.set(folder, known);
-    return known;
+    const known = this.#look?.get(folder);
+    if (known !== undefined) return known;
+    const there = existsSync(folder);
+    this.#look?.set(folder, there);
+    return there;
   }
 
   #poll(entry: Entry, instance: LookedAt, spec: Instance, most?: number): PollResult {
-    const cap = capOf(instance);
-    const sink = {
-      startRun: () => startRun(entry, spec, cap),
-      event: (event: JournalEvent) => take(entry, spec, cap, event),
-      // None of the types that `take` remembers is read quickly.
-      quick: (line: LineReader) => fold(entry, spec, cap, line.passing),
-    };
+    // Spec and cap are in the entry's key: for others there is another entry.
+    entry.sink ??= sinkOf(entry, spec, capOf(instance));
     if (this.#look === null) this.#folders.nextTick();
-    const polled = entry.cursor.poll(this.#folders, sink, most);
+    const polled = entry.cursor.poll(this.#folders, entry.sink, most);
     if (!polled.known) return polled;
+    const offset = entry.cursor.toJSON()?.offset ?? 0;
     if (polled.bytes > 0 || polled.newRun) entry.changed = true;
+    if (polled.bytes > 0 || polled.newRun || polled.path !== entry.path || offset !== entry.offset)
+      entry.view = undefined;
     entry.path = polled.path;
-    entry.offset = entry.cursor.toJSON()?.offset ?? 0;
+    entry.offset = offset;
     return polled;
   }
 
@@ -390,6 +415,15 @@ const emptyRun = (spec: Instance, cap: number | null) => ({
   runEnd: null,
   shuttingDown: false,
 });
+
+function sinkOf(entry: Entry, spec: Instance, cap: number | null): CursorSink {
+  return {
+    startRun: () => startRun(entry, spec, cap),
+    event: (event: JournalEvent) => take(entry, spec, cap, event),
+    // None of the types that `take` remembers is read quickly.
+    quick: (line: LineReader) => fold(entry, spec, cap, line.passing),
+  };
+}
 
 function startRun(entry: Entry, spec: Instance, cap: number | null): void {
   Object.assign(entry, emptyRun(spec, cap));

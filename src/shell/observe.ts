@@ -60,7 +60,7 @@ async function observeAll(ops: Ops, desired: Desired, before: Observed | null): 
   const atMs = ops.clock.nowMs();
   const all: Known<ProcessCopy[]> =
     desired.fleet === null ? known([], atMs) : await ops.processes(desired.fleet.name).list();
-  const ours = byInstance(all);
+  const ours = all.known ? byInstance(all.value) : null;
   // Side by side: an operator's status command that hangs until its time-out keeps nobody waiting behind it.
   const asked = desired.instances.filter(({ spec }) => spec !== null && spec.runtime.kind !== 'process');
   const answers = await inPool(STATUS_COMMANDS, asked, ({ spec }) =>
@@ -69,20 +69,32 @@ async function observeAll(ops: Ops, desired: Desired, before: Observed | null): 
   const answerOf = new Map(asked.map((each, i) => [each, answers[i]!]));
   const byName = new Map<string, ObservedInstance>();
   const secrets = secretNamesOf(ops);
-  const mayHave = ops.local.present?.() ?? (() => true);
+  let present: ((name: string) => boolean) | null = null;
+  const mayHave = (name: string) => {
+    present ??= ops.local.present?.() ?? (() => true);
+    return present(name);
+  };
   for (const [n, instance] of desired.instances.entries()) {
     // Reading a thousand journals takes a while: signals, timers and the other work of the process come in between.
     if (n % INSTANCES_A_TURN === INSTANCES_A_TURN - 1) await nextTurn();
-    const copies = answerOf.get(instance) ?? ours(instance.name);
+    const last = before?.byName.get(instance.name);
+    const answer = answerOf.get(instance);
+    const own = answer === undefined ? ours?.get(instance.name) : undefined;
+    const reading = ops.journals.catchUp(instance);
+    if (reading !== undefined) await reading;
+    if (last !== undefined && answer === undefined && all.known && stillIs(last, own, instance, ops, secrets)) {
+      byName.set(instance.name, last);
+      continue;
+    }
+    const copies = answer ?? (all.known ? { ...all, value: own ?? [] } : all);
     const local =
-      before?.byName.get(instance.name) ??
+      last ??
       (mayHave(instance.name)
         ? await localOf(ops, desired, instance.name)
         : await nothingOf(ops, desired, instance.name, atMs));
-    await ops.journals.catchUp(instance);
     byName.set(instance.name, observeWith(ops, instance, copies, local, secrets));
   }
-  keepOnly(ops, desired);
+  if (before === null) keepOnly(ops, desired);
   const orphans = all.known ? all.value.filter((c) => !byName.has(c.instance)) : [];
   return { atMs, byName, orphans };
 }
@@ -95,27 +107,61 @@ function keepOnly(ops: Ops, { instances }: Desired): void {
   for (const name of read?.keys() ?? []) if (!names.has(name)) read?.delete(name);
 }
 
+/** Whether an earlier look at an instance, since when nothing of ours was written, would be made anew: what was made from it still holds. */
+function stillIs(
+  last: ObservedInstance,
+  own: readonly ProcessCopy[] | undefined,
+  instance: DesiredInstance,
+  ops: Ops,
+  secretNames: Ops['secrets']['names'],
+): boolean {
+  const { spec } = instance;
+  const { copies } = last;
+  if (spec === null || !copies.known || copies.value.length !== (own?.length ?? 0)) return false;
+  if (copies.value.some((copy, i) => copy !== own?.[i])) return false;
+  return last.secretNames === secretNames(spec.secrets) && last.journal === ops.journals.look(instance);
+}
+
 /** The copies of each instance, sorted out once. */
-function byInstance(all: Known<ProcessCopy[]>): (name: string) => Known<ProcessCopy[]> {
-  if (!all.known) return () => all;
+function byInstance(all: readonly ProcessCopy[]): Map<string, ProcessCopy[]> {
   const copies = new Map<string, ProcessCopy[]>();
-  for (const copy of all.value) {
+  for (const copy of all) {
     const own = copies.get(copy.instance);
     if (own === undefined) copies.set(copy.instance, [copy]);
     else own.push(copy);
   }
-  return (name) => ({ ...all, value: copies.get(name) ?? [] });
+  return copies;
 }
 
 /** Most instances name the same sources: each set of them is read once in a look. */
 function secretNamesOf(ops: Ops): Ops['secrets']['names'] {
-  const read = new Map<string, ReturnType<Ops['secrets']['names']>>();
+  const read = new Map<string, SecretNames>();
+  const last = namesBefore.get(ops) ?? new Map<string, SecretNames>();
+  namesBefore.set(ops, read);
   return (sources) => {
-    const key = JSON.stringify(sources);
-    const names = read.get(key) ?? ops.secrets.names(sources);
-    read.set(key, names);
+    const key = keyOfSources(sources);
+    let names = read.get(key);
+    if (names === undefined) {
+      names = ops.secrets.names(sources);
+      const before = last.get(key);
+      if (before !== undefined && JSON.stringify(before) === JSON.stringify(names)) names = before;
+      read.set(key, names);
+    }
     return names;
   };
+}
+
+type SecretNames = ReturnType<Ops['secrets']['names']>;
+
+/** As the look before read them: the same object while they are the same. */
+const namesBefore = new WeakMap<Ops, Map<string, SecretNames>>();
+
+const sourceKeys = new WeakMap<object, string>();
+
+function keyOfSources(sources: Parameters<Ops['secrets']['names']>[0]): string {
+  const key = sourceKeys.get(sources) ?? JSON.stringify(sources);
+  sourceKeys.set(sources, key);
+  return key;
 }
 
 /** The same for one instance, with its copies as just read. */

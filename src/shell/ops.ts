@@ -83,8 +83,13 @@ export async function openOps(dir: string, options: OpenOptions = {}): Promise<R
   const trees = openTrees(repo, stateDir, { whole: options.looksOnly !== true });
 
   const fleetId = (fleetName: string) => `${fleetName}@${(repo.rootCommit ?? 'unborn').slice(0, 16)}`;
-  const processes = (fleetName: string) =>
-    createProcessRuntime({ fleetId: fleetId(fleetName), stateDir, clock: systemClock });
+  const runtimes = new Map<string, ProcessRuntimePort>();
+  const processes = (fleetName: string) => {
+    const runtime =
+      runtimes.get(fleetName) ?? createProcessRuntime({ fleetId: fleetId(fleetName), stateDir, clock: systemClock });
+    runtimes.set(fleetName, runtime);
+    return runtime;
+  };
 
   return ok({
     repo,

@@ -1,14 +1,14 @@
 /** One pass: look at git and the world, plan, and (in apply.ts) act. */
 import type { Refs } from '../adapters/git.ts';
 import type { KnownProposals } from '../adapters/git-proposals.ts';
-import { capChanges, type Planned, planInstance } from '../core/plan/plan.ts';
+import type { Planned } from '../core/plan/plan.ts';
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
 import type { Fleet } from '../core/spec/types.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
-import { fleetGuards } from '../core/tuning/guards.ts';
 import { type Desired, type DesiredInstance, FLEET_FOLDER } from './desired.ts';
 import { type Observed, observe } from './observe.ts';
 import type { Ops } from './ops.ts';
+import { type Plans, planAll } from './plans.ts';
 import { knownProposals, withProposal } from './proposal-view.ts';
 import { earned, needsWholeRun, readUnread, type Unread } from './unread.ts';
 import {
@@ -18,7 +18,6 @@ import {
   type GitState,
   lastingDecision,
   type Situation,
-  situationOf,
   trailsByInstance,
 } from './views.ts';
 
@@ -41,6 +40,8 @@ export type Look = {
   trail: TrailEntry[];
   situations: Situation[];
   planned: Planned[];
+  /** The same before proposals are looked at, with what it was made from. */
+  plans: Plans;
   git: GitState;
   /** Steps that wait for a person on branches of their own, as this clone last saw them. */
   proposals: KnownProposals;
@@ -167,7 +168,7 @@ function gitOf({ revision }: Desired, trail: TrailEntry[]): string | null {
 /** The world as it is now, and the plan for it. */
 async function planned(
   ops: Ops,
-  known: Omit<Look, 'observed' | 'situations' | 'planned' | 'localVersion'>,
+  known: Omit<Look, 'observed' | 'situations' | 'planned' | 'plans' | 'localVersion'>,
   before: Look | null,
   options: PassOptions,
 ): Promise<Look> {
@@ -185,13 +186,14 @@ async function planned(
       host: ops.host,
       tune: options.tune,
       nowMs: observed.atMs,
-      edgesOf: (instance, iter) => earned(ops, instance, iter, unread),
+      edgesOf: earnedBy(ops, unread),
       oldBases,
-      foldedFrom: ({ name }) => foldedFrom(ops, observed, name),
+      foldedFrom: foldedIn(ops, observed),
       gitOf: gitOf(desired, trail),
       ...(ops.memories === undefined ? {} : { memories: ops.memories }),
     };
-    const { situations, planned: plans } = planAll(context, fleet, options);
+    const plans = planAll(context, fleet, options, before?.plans ?? null);
+    const { situations } = plans;
     if (options.tune) unread.wholeRuns.push(...situations.filter(needsWholeRun).map((s) => s.instance));
     if (await readUnread(ops, unread)) {
       observed = await observe(ops, desired, observed);
@@ -202,95 +204,24 @@ async function planned(
       localVersion,
       observed,
       situations,
-      planned: plans.map((p, i) => withProposal(p, situations[i]!, proposals)),
+      plans,
+      planned: plans.planned.map((p, i) => withProposal(p, situations[i]!, proposals)),
     };
   }
+}
+
+/** Each of these holds on to no more than it is given: what is made in one look may be asked in a later one. */
+function earnedBy(ops: Ops, unread: Unread): Context['edgesOf'] {
+  return (instance, iter) => earned(ops, instance, iter, unread);
 }
 
 /** The bytes a run was folded from: the piece, how far it was read, and when it was last written. */
-function foldedFrom(ops: Ops, observed: Observed, name: string): string | null {
-  const journal = observed.byName.get(name)?.journal;
-  const reference = ops.journals.reference(name);
-  return journal?.state !== 'ok' || reference === null ? null : `${reference} ${journal.lastByteAtMs}`;
-}
-
-/** Plans every instance; those not selected are shown as they are, without an effect. */
-export function planAll(
-  context: Context,
-  fleet: Fleet,
-  options: Pick<PassOptions, 'only' | 'force'>,
-): { situations: Situation[]; planned: Planned[] } {
-  const situations = context.desired.instances.map((instance) => situationOf(context, instance));
-  // A wish that could not act anyway (held, two copies, waiting for a person) must not take the place of one that could.
-  const acts = situations.map((s) =>
-    ['commit-decision', 'stop'].includes(planInstance(s.view, context.nowMs).effect?.do ?? ''),
-  );
-  const guards = fleetGuards(
-    situations.map((s, i) => ({
-      name: s.instance.name,
-      decision: acts[i] === true ? s.view.decision : null,
-      health: s.decided?.health ?? 'unknown',
-      running: isRunning(s),
-      unjudgedNotionalUsd: notionalCap(s),
-      unjudged: (s.memory?.unjudged.length ?? 0) > 0,
-    })),
-    fleet.guards,
-  );
-  const guarded = situations.map((s) => ({ ...s, view: { ...s.view, guarded: guards.get(s.instance.name) ?? null } }));
-  const planned = capChanges(
-    guarded.map((s) => planInstance(s.view, context.nowMs)),
-    guarded.filter(isRunning).length,
-    fleet.guards,
-    context.nowMs,
-  ).map((plan, i) => {
-    const p = remarked(plan, guarded[i]!.remark);
-    if (options.only !== null && !options.only.has(p.item.name)) return { ...p, effect: null };
-    return options.force === undefined || options.force === null ? p : forced(p, guarded[i]!, options.force);
-  });
-  return { situations: guarded, planned };
-}
-
-/** A plan that leaves an instance as it is also says what a person should know of it. */
-function remarked(planned: Planned, remark: string | null): Planned {
-  if (remark === null || planned.effect !== null) return planned;
-  return { ...planned, item: { ...planned.item, message: `${planned.item.message}; ${remark}` } };
-}
-
-/** `restart`, `flatten` and a `stop` that is not in git act on what may be acted on at all: one usable instance, at most one known copy. */
-function forced(planned: Planned, { view }: Situation, force: 'restart' | 'flatten' | 'stop'): Planned {
-  const reach =
-    view.spec !== null && view.invalid === null && view.here && view.copies.known && view.copies.value.length <= 1;
-  if (!reach) return planned;
-  if (force === 'flatten') {
-    const item = {
-      ...planned.item,
-      action: 'flatten' as const,
-      reason: 'held' as const,
-      message: 'stop, cancel, close and prove flat, as asked',
-    };
-    return { item, standing: 'change', effect: { do: 'stop', cause: 'held', hold: null } };
-  }
-  if (force === 'stop') {
-    const down = view.copies.known && view.copies.value.length === 0;
-    if (down && view.lastRun !== 'unproved') return planned;
-    const item = {
-      ...planned.item,
-      action: 'stop' as const,
-      reason: 'state-stopped' as const,
-      message: 'stop, as asked',
-    };
-    return { item, standing: 'change', effect: { do: 'stop', cause: 'state-stopped', hold: null } };
-  }
-  if (view.hold !== null || view.spec?.state !== 'Running' || view.spec.suspend !== null || view.dirtyPath !== null)
-    return planned;
-  if (!view.published) return planned; // it could be stopped, but not started again
-  const item = {
-    ...planned.item,
-    action: 'restart' as const,
-    reason: 'not-running' as const,
-    message: 'restart, as asked',
+function foldedIn(ops: Ops, { byName }: Observed): NonNullable<Context['foldedFrom']> {
+  return ({ name }) => {
+    const journal = byName.get(name)?.journal;
+    const reference = ops.journals.reference(name);
+    return journal?.state !== 'ok' || reference === null ? null : `${reference} ${journal.lastByteAtMs}`;
   };
-  return { item, standing: 'change', effect: { do: 'restart', cause: 'not-running' } };
 }
 
 /** Folders in which mmfleet writes, none of them within another: git compares every file with each. */
@@ -306,14 +237,6 @@ function ownedFolders(desired: Desired): string[] {
 function parentsOf(folder: string): string[] {
   const names = folder.split('/');
   return folder === '.' ? [] : ['.', ...names.slice(1).map((_, n) => names.slice(0, n + 1).join('/'))];
-}
-
-const isRunning = (s: Situation) => s.observed.copies.known && s.observed.copies.value.length > 0;
-
-/** The position cap of an instance in USD; null when its env does not say. */
-function notionalCap(s: Situation): number | null {
-  const text = s.instance.env?.values['MM_MAX_POSITION_NOTIONAL_USD'];
-  return text === undefined || text === '' ? null : Number(text);
 }
 
 type Sound = { desired: Desired; refused: Problem | null };

@@ -19,7 +19,7 @@ export type Decisions = { of: string; decidedOf(name: string): Decided | null };
 
 const MADE_A_TURN = 8;
 
-type Quiet = { kept: KeptGlance; made: Pick<LookedAt, 'spec' | 'env'>; folder: string };
+type Quiet = { kept: KeptGlance; view?: JournalView; made: Pick<LookedAt, 'spec' | 'env'>; folder: string };
 
 /** `inner` restores and reads; `file` is read at the first look. */
 export function quietJournals(root: string, inner: Journals, file: GlanceFile): JournalReader {
@@ -35,10 +35,10 @@ export function quietJournals(root: string, inner: Journals, file: GlanceFile): 
   };
 
   /** The glance of an instance whose journal still ends where it did when that was made. */
-  const quietOf = (instance: LookedAt): KeptGlance | null => {
+  const quietOf = (instance: LookedAt): Quiet | null => {
     const { name, spec, env } = instance;
     if (spec === null) return null;
-    looked.set(name, instance);
+    if (looked.get(name) !== instance) looked.set(name, instance);
     const known = quiet.get(name);
     if (known === null) return null;
     if (!within) folders.nextTick();
@@ -52,7 +52,7 @@ export function quietJournals(root: string, inner: Journals, file: GlanceFile): 
     }
     const stands = found !== undefined && stillEnds(folders, found.folder, spec.market, found.kept.end);
     quiet.set(name, stands ? found! : null);
-    return stands ? found!.kept : null;
+    return stands ? found! : null;
   };
 
   /** From now on it is read as any other. */
@@ -136,12 +136,12 @@ export function quietJournals(root: string, inner: Journals, file: GlanceFile): 
       for (const map of [looked, quiet]) for (const name of map.keys()) if (!names.has(name)) map.delete(name);
       inner.keepOnly(names);
     },
-    async catchUp(instance) {
-      if (quietOf(instance) === null) await inner.catchUp(instance);
-    },
+    catchUp: (instance) => (quietOf(instance) === null ? inner.catchUp(instance) : undefined),
     look(instance) {
-      const kept = quietOf(instance);
-      return kept === null ? inner.look(instance) : viewOf(instance, kept);
+      const found = quietOf(instance);
+      if (found === null) return inner.look(instance);
+      found.view ??= viewOf(instance, found.kept);
+      return found.view;
     },
     runIds: (instance) => read(instance.name).runIds(instance),
     facts: (instance) => read(instance.name).facts(instance),

@@ -35,6 +35,8 @@ export type Situation = {
   view: InstanceView;
   /** What a person should know besides the plan; null = nothing. */
   remark: string | null;
+  /** Wall time (ms) up to which time alone makes nothing of it another; -Infinity where it might at any moment. */
+  steadyUntilMs: number;
 };
 
 export type Context = {
@@ -65,12 +67,45 @@ export function situationOf(context: Context, instance: DesiredInstance): Situat
   const trail = trailsByInstance(context.trail, context.desired.instances).get(instance.name) ?? [];
   const past = pastOf(context, instance, trail);
   const { memory } = past;
-  const input = memory === null ? null : () => inputOf(context, instance, observed, memory);
-  const before = memory === null ? null : decidedBefore(context, instance, observed, memory);
-  const decided = before ?? (input === null ? null : decideOnce(context, instance, input()));
+  const decided =
+    memory === null
+      ? null
+      : (decidedBefore(context, instance, observed, memory) ??
+        decideOnce(context, instance, inputOf(context, instance, observed, memory)));
   const view = viewOf(context, instance, observed, past, decided);
-  const rules = () => (input === null ? [] : explain(input()));
-  return { instance, observed, memory: past.memory, decided, rules, view, remark: past.remark };
+  const rules = rulesOf(context, instance, observed, memory);
+  const steadyUntilMs = steadyUntil(context, instance, observed, view);
+  return { instance, observed, memory, decided, rules, view, remark: past.remark, steadyUntilMs };
+}
+
+/** Holds on to no more of the look than it needs: a situation may outlive it. */
+function rulesOf(
+  { desired, nowMs, edgesOf }: Context,
+  instance: DesiredInstance,
+  observed: ObservedInstance,
+  memory: TuningMemory | null,
+): () => WhyRow[] {
+  return () => (memory === null ? [] : explain(inputOf({ desired, nowMs, edgesOf }, instance, observed, memory)));
+}
+
+/**
+ * Waits, holds, suspensions and starts end with time; of what has none of them only the age of its data counts. One that runs
+ * or is to be stopped is not restarted, so that back-off has no say.
+ */
+function steadyUntil(
+  context: Context,
+  { spec, name }: DesiredInstance,
+  { copies, journal, localHold }: ObservedInstance,
+  view: InstanceView,
+): number {
+  const never = Number.NEGATIVE_INFINITY;
+  if (spec === null || spec.suspend !== null || localHold !== null || journal.state === 'unknown') return never;
+  if (!copies.known || copies.value.length > 1 || context.desired.holds.some((h) => h.instance === name)) return never;
+  if (copies.value.length === 1 ? view.confirmation !== 'ok' : spec.state === 'Running') return never;
+  const { maxMs } = spec.health.limits.dataAge;
+  if (journal.state === 'none' || maxMs === null) return Number.POSITIVE_INFINITY;
+  const atMs = journal.lastByteAtMs + maxMs;
+  return context.nowMs <= atMs ? atMs : never;
 }
 
 /** What follows from an instance's declaration and its commits alone. */
@@ -207,7 +242,7 @@ export function concerns(
 }
 
 function inputOf(
-  context: Context,
+  context: Pick<Context, 'desired' | 'nowMs' | 'edgesOf'>,
   instance: DesiredInstance,
   observed: ObservedInstance,
   memory: TuningMemory,
@@ -233,7 +268,7 @@ function inputOf(
 }
 
 /** Wall time since the journal's last byte, ms; null = unknown. */
-function dataAgeOf(context: Context, journal: ObservedInstance['journal']): number | null {
+function dataAgeOf(context: Pick<Context, 'nowMs'>, journal: ObservedInstance['journal']): number | null {
   return journal.state === 'ok' ? Math.max(0, context.nowMs - journal.lastByteAtMs) : null;
 }
 

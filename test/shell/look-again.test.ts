@@ -67,6 +67,45 @@ test('nothing happens: quiet, again and again', async () => {
   for (let n = 0; n < 3; n += 1) expect(await looked()).toBe('quiet');
 });
 
+test('what was planned stands while nothing of it is another, and is planned anew where something is', async () => {
+  const situations = () => last.situations.map((s) => s);
+  let before = situations();
+  const same = () => situations().map((s, i) => s === before[i]);
+  // What mmfleet itself has just written may still change without a trace.
+  await until(async () => {
+    before = situations();
+    return (await looked()) === 'quiet' && same().every((each) => each);
+  }, 'it stands');
+  fleet.trade(['m0002']);
+  expect(await looked()).toBe('quiet');
+  expect(same()).toEqual([true, true, false, true]);
+});
+
+test('time passes: what ends with it ends, whatever was planned before', async () => {
+  await fleet.git(['config', 'user.name', 'Ada']);
+  await fleet.git(['config', 'user.email', 'ada@example.org']);
+  const untilUtc = new Date(Date.now() + 3_600_000).toISOString();
+  appendFileSync(join(fleet.root, 'fleet/m0001.yaml'), `  suspend: { reason: upkeep, until: "${untilUtc}" }\n`);
+  appendFileSync(join(fleet.root, 'fleet/m0002.yaml'), '  health: { limits: { dataAge: { max: 2h } } }\n');
+  await fleet.git(['commit', '--quiet', '-am', 'fleet: what ends']);
+  await fleet.git(['push', '--quiet']);
+  expect(await looked()).toBe('whole');
+  expect(await looked()).toBe('quiet');
+  expect(plan('m0001').reason).toBe('suspended');
+  const aheadMs = (by: Ops, ms: number): Ops => ({ ...by, clock: { ...by.clock, nowMs: () => Date.now() + ms } });
+  const reasons = async (ms: number) => {
+    const later = (await lookAgain(aheadMs(ops, ms), last, OPTIONS))!;
+    expect(shown(later)).toEqual(shown(await whole(aheadMs(await opened(), ms))));
+    return ['m0001', 'm0002'].map((name) => later.planned.find((p) => p.item.name === name)!.item.reason);
+  };
+  const [, other] = await reasons(0);
+  expect(await reasons(3_000_000)).toEqual(['suspended', other]);
+  const [resumed, young] = await reasons(4_000_000);
+  expect(resumed).not.toBe('suspended');
+  expect(young).toBe(other);
+  expect((await reasons(8_000_000))[1]).toBe('journal-stale');
+});
+
 test('lines are written: what they say is decided on, and git is not asked', async () => {
   for (let n = 0; n < 3; n += 1) {
     fleet.trade(['m0001', 'm0002']);
@@ -79,7 +118,7 @@ test('a look that is over is let go, whatever is remembered of it', async () => 
   const collect = runInNewContext('gc') as () => void;
   const over: WeakRef<object>[] = [];
   for (let n = 0; n < 6; n += 1) {
-    over.push(new WeakRef(last.situations));
+    over.push(new WeakRef(last.situations), new WeakRef(last.observed));
     fleet.trade([`m000${n % 4}`]);
     expect(await looked()).toBe('quiet');
   }
