@@ -27,7 +27,12 @@ const id = fc.oneof(
 );
 
 test('it knows the ids of the last so many, whatever they look like', () => {
-  const step = fc.oneof({ weight: 60, arbitrary: id }, { weight: 1, arbitrary: fc.constant(null) });
+  const rising = fc.tuple(fc.bigInt({ min: 1n, max: 10n ** 18n }), fc.integer({ min: 1, max: 200 }));
+  const step = fc.oneof(
+    { weight: 60, arbitrary: id },
+    { weight: 1, arbitrary: fc.constant(null) },
+    { weight: 4, arbitrary: rising },
+  );
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 300 }), fc.array(step, { maxLength: 900 }), (capacity, steps) => {
       const [ids, want] = [new RecentIds(capacity), model(capacity)];
@@ -35,7 +40,13 @@ test('it knows the ids of the last so many, whatever they look like', () => {
         if (each === null) {
           ids.clear();
           want.clear();
-        } else expect(ids.note(each)).toBe(want.note(each));
+        } else if (typeof each === 'string') expect(ids.note(each)).toBe(want.note(each));
+        else {
+          const all = Array.from({ length: each[1] }, (_, n) => each[0] + BigInt(n * n));
+          all.splice(1, all.length > 1 ? 1 : 0);
+          const known = all.filter((value) => want.note(String(value))).length;
+          expect(ids.noteAll(new Int32Array(new BigInt64Array(all).buffer), all.length, true)).toBe(known);
+        }
       }
     }),
     { numRuns: 150 },
@@ -45,7 +56,9 @@ test('it knows the ids of the last so many, whatever they look like', () => {
 test('an id by its two halves is the one by its digits', () => {
   const ids = new RecentIds(10);
   const value = 1_784_963_886_257_016_901n;
-  expect(ids.noteNumber(Number(BigInt.asIntN(32, value)), Number(value >> 32n))).toBe(false);
+  const halves = new Int32Array(new BigInt64Array([value]).buffer);
+  expect(ids.noteAll(halves, 1, true)).toBe(0);
+  expect(ids.noteAll(halves, 1, true)).toBe(1);
   expect(ids.note(String(value))).toBe(true);
   expect(ids.note(String(value + 1n))).toBe(false);
 });

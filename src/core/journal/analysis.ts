@@ -1,12 +1,13 @@
 import { Decimal, plain } from '../decimal.ts';
 import { ExactSum } from './exact-sum.ts';
 import { realizedPnl } from './fifo.ts';
-import type { LineReader, SkimmedFill, SkimmedSum } from './line-reader.ts';
+import type { LineReader, SkimmedSum } from './line-reader.ts';
 import { MarkoutBook, type MarkoutSummary, type PointSeries } from './markout-book.ts';
 import { edgeOf, sideOf } from './parse.ts';
+import { type RecentFill, RecentFills } from './recent-fills.ts';
 import { RecentIds } from './recent-ids.ts';
 import type { JournalCounts, JournalItem, JournalMetrics, JournalRun, MarkoutMetric, Metric } from './report.ts';
-import { Mean, Ring } from './statistics.ts';
+import { Mean } from './statistics.ts';
 import type { BadLine, FillEvent, JournalEvent, Side } from './types.ts';
 
 /** `lastFills`: fills of the realised PnL; `assumedFeeBps`: of notional, 0 for none. */
@@ -33,16 +34,6 @@ type FillNumbers = Pick<
   'ts' | 'tradeId' | 'sideText' | 'price' | 'qty' | 'fee' | 'isTaker' | 'edgeBps' | 'mid'
 >;
 
-type RecentFill = {
-  sign: 1 | -1 | 0;
-  price: string;
-  qty: string;
-  /** Position last reported before the fill's line; null when none was. */
-  positionBefore: string | null;
-  /** The fill's own mid, else the last one before it; null when neither is known. */
-  mid: number | null;
-};
-
 /** The numbers of one market's journal in one pass and bounded memory. Feed events and bad lines in file order. */
 export class JournalAnalysis {
   readonly #options: AnalysisOptions;
@@ -61,7 +52,7 @@ export class JournalAnalysis {
     heartbeats: 0,
   };
   readonly #book = new MarkoutBook();
-  readonly #recent: Ring<RecentFill>;
+  readonly #recent: RecentFills;
   readonly #runs = new Map<string, JournalRun>();
   #run: JournalRun | undefined;
   #runsOmitted = 0;
@@ -89,7 +80,7 @@ export class JournalAnalysis {
 
   constructor(options: AnalysisOptions) {
     this.#options = options;
-    this.#recent = new Ring(options.lastFills);
+    this.#recent = new RecentFills(options.lastFills);
   }
 
   /** Lines too far out of order for the streaming markouts: read again into a PointSeries and pass it to `finish`. */
@@ -120,46 +111,34 @@ export class JournalAnalysis {
     const counts = this.#counts;
     counts.lines += lines;
     counts.events += lines;
-    counts.fills += fills;
     counts.orders += more.orders;
     counts.cancellations += more.cancellations;
     counts.rejections += more.rejections;
     counts.postOnlyRejections += more.postOnlyRejections;
     counts.snapshots += more.snapshots;
+    counts.heartbeats += more.heartbeats;
     const run = this.#run!;
     run.events += lines;
-    run.fills += fills;
     run.endTs = endTs;
     this.#endTs = endTs;
-    for (let at = 0; at < more.heartbeats; at += 1) this.#addHeartbeat(run.runId, reader.heartbeatTs(at));
-    this.#addPoints(reader, more.points);
+    this.#book.addAll(reader.points, more.points);
+    if (fills > 0) {
+      counts.fills += fills;
+      run.fills += fills;
+      this.#recent.pushRows(reader.fillRows, fills, { positionBefore: this.#position, mid: this.#lastMid });
+      counts.duplicateFills += this.#tradeIds.noteAll(reader.ids, more.ids, more.idsRise);
+      this.#edge.addAll(reader.edges, more.edges);
+      this.#adverse += more.adverse;
+      this.#edgeRecomputed.addAll(reader.edgesAgain, more.edgesAgain);
+      reader.eachSum((name, whole, places) => this.#sums[name].addWhole(whole, places));
+    }
     if (positions > 0) this.#position = reader.skimmedPosition;
     this.#positions += positions;
-    if (fills > 0) reader.eachSum((name, whole, places) => this.#sums[name].addWhole(whole, places));
-  }
-
-  #addPoints(reader: LineReader, count: number): void {
-    const { points } = reader;
-    let fill = 0;
-    for (let at = 0; at < 3 * count; at += 3) {
-      const price = points[at + 1]!;
-      const sign = points[at + 2] as 1 | -1 | 0;
-      this.#book.add(points[at]!, sign, price);
-      if (sign === 0) this.#lastMid = price;
-      else {
-        const known = reader.skimmedFill(fill);
-        this.#addSkimmedFill(known, sign, price, known.hasMid ? points[at + 4]! : null);
-        fill += 1;
-      }
-    }
-  }
-
-  #addSkimmedFill(fill: SkimmedFill, sign: 1 | -1, priceNumber: number, mid: number | null): void {
-    const { price, qty, positionBefore, edgeBps } = fill;
-    if (fill.hasId && this.#tradeIds.noteNumber(fill.idLow, fill.idHigh)) this.#counts.duplicateFills += 1;
-    this.#addEdges(edgeBps, edgeOf(sign === 1 ? 'buy' : 'sell', priceNumber, mid));
-    const before = positionBefore ?? this.#position;
-    this.#recent.push({ sign, price, qty, positionBefore: before, mid: mid ?? this.#lastMid });
+    if (!Number.isNaN(more.lastMid)) this.#lastMid = more.lastMid;
+    if (Number.isNaN(more.firstBeatTs)) return;
+    this.#noteBeat(run.runId, more.firstBeatTs);
+    for (let at = 0; at < more.gaps; at += 1) this.#noteGap(reader.gaps[2 * at]!, reader.gaps[2 * at + 1]!);
+    this.#heartbeat = { runId: run.runId, ts: more.lastBeatTs };
   }
 
   bad(line: BadLine): void {
@@ -293,14 +272,20 @@ export class JournalAnalysis {
 
   #addHeartbeat(runId: string, ts: number): void {
     this.#counts.heartbeats += 1;
+    this.#noteBeat(runId, ts);
+  }
+
+  #noteBeat(runId: string, ts: number): void {
     const before = this.#heartbeat;
     this.#heartbeat = { runId, ts };
-    if (before === undefined || before.runId !== runId) return;
-    const seconds = ts - before.ts;
-    if (!(seconds > HEARTBEAT_GAP_S)) return;
+    if (before?.runId === runId && ts - before.ts > HEARTBEAT_GAP_S) this.#noteGap(before.ts, ts);
+  }
+
+  #noteGap(startTs: number, endTs: number): void {
+    const seconds = endTs - startTs;
     this.#gaps.count += 1;
     if (this.#gaps.longestS === null || seconds > this.#gaps.longestS) this.#gaps.longestS = seconds;
-    if (this.#gaps.first.length < MAX_GAPS_LISTED) this.#gaps.first.push({ startTs: before.ts, seconds });
+    if (this.#gaps.first.length < MAX_GAPS_LISTED) this.#gaps.first.push({ startTs, seconds });
   }
 
   #runOf(runId: string, ts: number): JournalRun {

@@ -12,19 +12,6 @@ export type QuickType = (typeof TYPES)[number];
 const SUM_NAMES = ['notional', 'takerNotional', 'fees', 'cashflow', 'net'] as const;
 export type SkimmedSum = (typeof SUM_NAMES)[number];
 
-/** `positionBefore`: null when none of the lines skimmed with it reported one before it. */
-export type SkimmedFill = {
-  price: string;
-  qty: string;
-  positionBefore: string | null;
-  edgeBps: number | null;
-  /** The id's digits as a number of 64 bits. */
-  idLow: number;
-  idHigh: number;
-  hasId: boolean;
-  hasMid: boolean;
-};
-
 /**
  * Reads good lines straight from their bytes with the program in src/core/journal/wasm/journal-line.ts: no object and no text is made
  * until somebody asks for it. After `next` it shows the members of the line that `next` took.
@@ -52,6 +39,11 @@ export class LineReader {
     this.#words = new Int32Array(memory.buffer);
     this.#times = new Float64Array(memory.buffer);
     this.points = this.#times.subarray(POINTS);
+    this.fillRows = this.#times.subarray(FILL_ROWS);
+    this.ids = this.#words.subarray(IDS);
+    this.edges = this.#times.subarray(EDGES);
+    this.edgesAgain = this.#times.subarray(EDGES_AGAIN);
+    this.gaps = this.#times.subarray(GAPS);
     this.input = this.#memory.subarray(INPUT, INPUT + INPUT_BYTES);
     layTables(this.#memory);
   }
@@ -63,7 +55,7 @@ export class LineReader {
 
   /**
    * Takes good lines from `at` to `end`, as long as they are of the run of the line before `at`, and gives back where the
-   * first other one begins; `skimmed`, `points`, `fill` and `addSums` tell what they were. When `more`, it has only run out of room: it goes on
+   * first other one begins; `skimmed` and the tables beside it tell what they were. When `more`, it has only run out of room: it goes on
    * from there. Else `nextSkimmed` shows that line, as `next` would.
    */
   skim(at: number, end: number): number {
@@ -89,23 +81,34 @@ export class LineReader {
     return this.#words[TAKEN]!;
   }
 
-  /** What they were; `endTs` of the last line, `highestTs` of them all. */
+  /**
+   * What they were; `endTs` of the last line, `highestTs` of them all; `lastMid`, `firstBeatTs` and `lastBeatTs` are NaN for
+   * none. `gaps`: pairs of heartbeats far apart. `idsRise`: each id is higher than the one before.
+   */
   skimmed() {
-    const words = this.#words;
-    const count = (type: QuickType) => words[COUNTS + TYPES.indexOf(type)]!;
+    const [words, times] = [this.#words, this.#times];
     return {
       lines: words[TAKEN]!,
-      fills: count('fill'),
-      orders: count('order_placed'),
-      cancellations: count('order_cancelled'),
-      rejections: count('rejection'),
+      fills: words[COUNTS + FILL]!,
+      orders: words[COUNTS + PLACED]!,
+      cancellations: words[COUNTS + TYPES.indexOf('order_cancelled')]!,
+      rejections: words[COUNTS + TYPES.indexOf('rejection')]!,
       postOnlyRejections: words[POST_ONLY]!,
-      snapshots: count('snapshot'),
-      heartbeats: count('heartbeat'),
-      endTs: this.#times[LAST_TIME]!,
-      highestTs: this.#times[HIGHEST_TIME]!,
+      snapshots: words[COUNTS + TYPES.indexOf('snapshot')]!,
+      heartbeats: words[COUNTS + TYPES.indexOf('heartbeat')]!,
+      firstBeatTs: times[FIRST_BEAT]!,
+      lastBeatTs: times[LAST_BEAT]!,
+      gaps: words[GAP_COUNT]!,
+      endTs: times[LAST_TIME]!,
+      highestTs: times[HIGHEST_TIME]!,
       positions: words[POSITIONS]!,
       points: words[POINT_COUNT]!,
+      lastMid: times[LAST_MID]!,
+      ids: words[ID_COUNT]!,
+      idsRise: words[IDS_RISE] === 1,
+      edges: words[EDGE_COUNT]!,
+      adverse: words[ADVERSE]!,
+      edgesAgain: words[EDGE_AGAIN_COUNT]!,
     };
   }
 
@@ -116,29 +119,15 @@ export class LineReader {
 
   /** Their fills and mids in order, three numbers each: time, price, sign (0: a mid). */
   readonly points: Float64Array;
-
-  /** Time of the `at`th heartbeat. */
-  heartbeatTs(at: number): number {
-    return this.#times[BEATS + at]!;
-  }
-
-  /** Their `at`th fill, without what its point tells. */
-  skimmedFill(at: number): SkimmedFill {
-    const words = this.#words;
-    const place = FILLS + at * 16;
-    const text = (n: number) => this.#memory.latin1Slice(words[place + n]!, words[place + n + 1]!);
-    const edge = this.#times[place / 2 + 5]!;
-    return {
-      price: text(0),
-      qty: text(2),
-      positionBefore: words[place + 4] === 0 ? null : text(4),
-      edgeBps: words[place + 6] === 0 ? null : Number.isNaN(edge) ? toNumber(text(6)) : edge,
-      idLow: words[place + 8]!,
-      idHigh: words[place + 9]!,
-      hasId: words[place + 12] === 1,
-      hasMid: words[place + 13] === 1,
-    };
-  }
+  /** Their fills in order, as `RecentFills` keeps them. */
+  readonly fillRows: Float64Array;
+  /** The ids of fills that have one, lower half first. */
+  readonly ids: Int32Array;
+  /** Edges as the journal has them, and as computed again from mid and price. */
+  readonly edges: Float64Array;
+  readonly edgesAgain: Float64Array;
+  /** Pairs of times. */
+  readonly gaps: Float64Array;
 
   /** Gives each sum over their fills, by places: a whole multiple of 10^-places. */
   eachSum(take: (sum: SkimmedSum, whole: number, places: number) => void): void {
@@ -436,10 +425,24 @@ const HIGHEST_TIME = 2416 / 8;
 const POSITION_START = 2424 / 4;
 const SUM_PLACES = 2432 / 4;
 const POST_ONLY = 2436 / 4;
+const ID_COUNT = 2440 / 4;
+const IDS_RISE = 2444 / 4;
+const EDGE_COUNT = 2448 / 4;
+const EDGE_AGAIN_COUNT = 2452 / 4;
+const ADVERSE = 2456 / 4;
+const GAP_COUNT = 2460 / 4;
+const FIRST_BEAT = 2464 / 8;
+const LAST_BEAT = 2472 / 8;
+const LAST_MID = 2480 / 8;
 const POINTS = 335_872 / 8;
-const FILLS = 409_600 / 4;
-const BEATS = 475_136 / 8;
+const FILL_ROWS = 409_600 / 8;
+const GAPS = 475_136 / 8;
 const SUMS = 483_328 / 8;
+const IDS = 655_360 / 4;
+const EDGES = 663_552 / 8;
+const EDGES_AGAIN = 671_744 / 8;
+const TENTHS = 679_936;
+const MOST_TENTHS = 48;
 const ONES = 2112;
 const POWERS = 2176;
 const LAST = 3072;
@@ -486,10 +489,22 @@ const BOOK = bit(SLOT.best_bid) | bit(SLOT.best_ask);
 function layTables(memory: Buffer): void {
   memory.fill(255, ONES, ONES + 16);
   for (let n = 0; n <= 22; n += 1) memory.writeDoubleLE(10 ** n, POWERS + 8 * n);
+  for (let n = 1; n <= MOST_TENTHS; n += 1) layTenth(memory, n);
   for (let slot = 0; slot < 32; slot += 1) memory.writeInt32LE(-1, LAST + 80 * slot);
   for (const [key, slot] of Object.entries(SLOT)) layName(memory, KEY_TABLE, 8, key, slot, CLASSES[key] ?? CLASS.any);
   for (const [number, name] of TYPES.entries()) if (number > 0) layName(memory, TYPE_TABLE, 6, name, number, 0);
   for (const name of FULL_TYPES) layName(memory, TYPE_TABLE, 6, name, FULL_TYPE, 0);
+}
+
+/** The first 128 bits of 10^-n without its twos: those of 5^-n, rounded up. */
+function layTenth(memory: Buffer, n: number): void {
+  const fives = 5n ** BigInt(n);
+  const bits = BigInt((fives - 1n).toString(2).length);
+  const wide = n <= 27 ? bits + 127n : 2n * bits + 128n;
+  let fraction = (1n << wide) / fives + 1n;
+  while (fraction >> 128n !== 0n) fraction >>= 1n;
+  memory.writeBigUInt64LE(fraction >> 64n, TENTHS + 16 * n);
+  memory.writeBigUInt64LE(BigInt.asUintN(64, fraction), TENTHS + 16 * n + 8);
 }
 
 /** Puts a name at its place in a table of 2^bits entries, or at the next free one. */

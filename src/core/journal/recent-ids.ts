@@ -1,16 +1,19 @@
 /**
  * The ids noted last, up to `capacity` of them; each is told from all others. Nearly all ids are plain whole numbers: those
- * are kept as numbers of 64 bits in two halves, without a text each.
+ * are kept as numbers of 64 bits in two halves, without a text each. As long as each is higher than all before, none of them
+ * can be there already, and nothing is searched.
  */
 export class RecentIds {
   readonly #capacity: number;
-  /** The ids in a ring, from `#head` on. */
-  readonly #low: Int32Array;
-  readonly #high: Int32Array;
+  /** The ids in a ring, from `#head` on; two halves each, the lower one first. */
+  #ring = new Int32Array(2 * FIRST_IDS);
   #head = 0;
   #count = 0;
-  /** By hash: places in the ring, plus one. */
-  #table = new Int32Array(FIRST_TABLE);
+  /** The highest one, while they rise. */
+  #topLow = 0;
+  #topHigh = 0;
+  /** By hash: places in the ring, plus one; null as long as they rise. */
+  #table: Int32Array | null = null;
   /** Ids that are no such number, by a number of their own. */
   #texts = new Map<string, number>();
   #oldestTexts = this.#texts.keys();
@@ -18,98 +21,149 @@ export class RecentIds {
 
   constructor(capacity: number) {
     this.#capacity = capacity;
-    this.#low = new Int32Array(capacity);
-    this.#high = new Int32Array(capacity);
   }
 
   /** True when the id was noted before. */
   note(id: string): boolean {
     if (NUMBER.test(id)) {
       const value = BigInt(id);
-      return this.noteNumber(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
+      return this.#noteNumber(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
     }
     if (this.#texts.has(id)) return true;
     this.#texts.set(id, this.#nextText);
-    this.noteNumber(this.#nextText, TEXT);
+    this.#table ??= this.#hashed();
+    this.#noteNumber(this.#nextText, TEXT);
     this.#nextText = (this.#nextText + 1) | 0;
     return false;
   }
 
-  /** The same of an id of up to 19 digits, by its two halves of 32 bits. */
-  noteNumber(low: number, high: number): boolean {
-    let at = this.#placeOf(low, high);
-    if (this.#table[at] !== 0) return true;
-    if (this.#count === this.#capacity) {
-      this.#dropOldest();
-      at = this.#placeOf(low, high);
-    } else if ((this.#count + 1) * 2 > this.#table.length) {
-      this.#widen();
-      at = this.#placeOf(low, high);
+  /** How many of these were noted before: ids of up to 19 digits in two halves. `rise`: each is higher than the one before. */
+  noteAll(ids: Int32Array, count: number, rise: boolean): number {
+    if (count === 0) return 0;
+    if (rise && this.#table === null && this.#isHigher(ids[0]!, ids[1]!)) {
+      let at = Math.max(0, count - this.#capacity);
+      while (at < count) {
+        this.#makeRoom(Math.min(this.#capacity, this.#count + count - at));
+        const to = (this.#head + this.#count) % this.#capacity;
+        const some = Math.min(count - at, Math.min(this.#capacity, this.#ring.length / 2) - to);
+        this.#ring.set(ids.subarray(2 * at, 2 * (at + some)), 2 * to);
+        const over = Math.max(0, this.#count + some - this.#capacity);
+        this.#head = (this.#head + over) % this.#capacity;
+        this.#count += some - over;
+        at += some;
+      }
+      this.#topLow = ids[2 * count - 2]!;
+      this.#topHigh = ids[2 * count - 1]!;
+      return 0;
     }
-    const ring = (this.#head + this.#count) % this.#capacity;
-    this.#low[ring] = low;
-    this.#high[ring] = high;
-    this.#table[at] = ring + 1;
-    this.#count += 1;
-    return false;
+    let known = 0;
+    for (let at = 0; at < 2 * count; at += 2) if (this.#noteNumber(ids[at]!, ids[at + 1]!)) known += 1;
+    return known;
   }
 
   clear(): void {
-    this.#table.fill(0);
+    this.#table = null;
     this.#head = 0;
     this.#count = 0;
+    this.#topLow = 0;
+    this.#topHigh = 0;
     if (this.#texts.size === 0) return;
     this.#texts = new Map();
     this.#oldestTexts = this.#texts.keys();
   }
 
+  #noteNumber(low: number, high: number): boolean {
+    if (this.#table === null) {
+      if (this.#isHigher(low, high)) {
+        if (this.#count === this.#capacity) this.#dropOldest();
+        this.#append(low, high);
+        this.#topLow = low;
+        this.#topHigh = high;
+        return false;
+      }
+      this.#table = this.#hashed();
+    }
+    if (this.#table[this.#placeOf(this.#table, low, high)] !== 0) return true;
+    if (this.#count === this.#capacity) this.#dropOldest();
+    const ring = this.#append(low, high);
+    if (this.#count * 2 > this.#table.length) this.#table = this.#hashed();
+    else this.#table[this.#placeOf(this.#table, low, high)] = ring + 1;
+    return false;
+  }
+
+  #isHigher(low: number, high: number): boolean {
+    const [upper, top] = [high >>> 0, this.#topHigh >>> 0];
+    return upper > top || (upper === top && low >>> 0 > this.#topLow >>> 0);
+  }
+
+  /** Its place in the ring. */
+  #append(low: number, high: number): number {
+    this.#makeRoom(this.#count + 1);
+    const ring = (this.#head + this.#count) % this.#capacity;
+    this.#ring[2 * ring] = low;
+    this.#ring[2 * ring + 1] = high;
+    this.#count += 1;
+    return ring;
+  }
+
+  /** Until it has its full length, the ring begins at its beginning. */
+  #makeRoom(count: number): void {
+    if (count * 2 <= this.#ring.length) return;
+    const wider = new Int32Array(2 * Math.min(this.#capacity, Math.max(count, this.#ring.length)));
+    wider.set(this.#ring);
+    this.#ring = wider;
+  }
+
+  /** A table of what is in the ring, with room for more. */
+  #hashed(): Int32Array {
+    let length = FIRST_TABLE;
+    while (length < this.#count * 4) length *= 2;
+    const table = new Int32Array(length);
+    for (let n = 0; n < this.#count; n += 1) {
+      const ring = (this.#head + n) % this.#capacity;
+      table[this.#placeOf(table, this.#ring[2 * ring]!, this.#ring[2 * ring + 1]!)] = ring + 1;
+    }
+    return table;
+  }
+
   /** Where it stands in the table, or the free place where it would. */
-  #placeOf(low: number, high: number): number {
-    const table = this.#table;
-    for (let at = this.#hashed(low, high); ; at = (at + 1) & (table.length - 1)) {
+  #placeOf(table: Int32Array, low: number, high: number): number {
+    for (let at = hash(low, high) & (table.length - 1); ; at = (at + 1) & (table.length - 1)) {
       const ring = table[at]! - 1;
-      if (ring < 0 || (this.#low[ring] === low && this.#high[ring] === high)) return at;
+      if (ring < 0 || (this.#ring[2 * ring] === low && this.#ring[2 * ring + 1] === high)) return at;
     }
   }
 
-  #hashed(low: number, high: number): number {
-    const mixed = Math.imul(low ^ Math.imul(high, 0x85eb_ca6b), 0x9e37_79b1);
-    return (mixed ^ (mixed >>> 15)) & (this.#table.length - 1);
-  }
-
   #dropOldest(): void {
-    const [low, high] = [this.#low[this.#head]!, this.#high[this.#head]!];
+    const [low, high] = [this.#ring[2 * this.#head]!, this.#ring[2 * this.#head + 1]!];
     // The walk goes on where it stood: a new one passes over all that was deleted before.
     if (high === TEXT) this.#texts.delete(this.#oldestTexts.next().value!);
-    this.#clearPlace(this.#placeOf(low, high));
+    if (this.#table !== null) this.#clearPlace(this.#table, this.#placeOf(this.#table, low, high));
     this.#head = (this.#head + 1) % this.#capacity;
     this.#count -= 1;
   }
 
   /** Frees a place of the table; what stands behind it because it was taken moves up. */
-  #clearPlace(free: number): void {
-    const table = this.#table;
+  #clearPlace(table: Int32Array, free: number): void {
     const last = table.length - 1;
     let hole = free;
     for (let at = (hole + 1) & last; table[at] !== 0; at = (at + 1) & last) {
       const ring = table[at]! - 1;
-      const home = this.#hashed(this.#low[ring]!, this.#high[ring]!);
+      const home = hash(this.#ring[2 * ring]!, this.#ring[2 * ring + 1]!) & last;
       if (((at - home) & last) < ((at - hole) & last)) continue;
       table[hole] = table[at]!;
       hole = at;
     }
     table[hole] = 0;
   }
-
-  #widen(): void {
-    this.#table = new Int32Array(this.#table.length * 2);
-    for (let n = 0; n < this.#count; n += 1) {
-      const ring = (this.#head + n) % this.#capacity;
-      this.#table[this.#placeOf(this.#low[ring]!, this.#high[ring]!)] = ring + 1;
-    }
-  }
 }
 
+function hash(low: number, high: number): number {
+  const mixed = Math.imul(low ^ Math.imul(high, 0x85eb_ca6b), 0x9e37_79b1);
+  return mixed ^ (mixed >>> 15);
+}
+
+const FIRST_IDS = 64;
 const FIRST_TABLE = 256;
 /** A whole number as its digits are written; 19 of them fit into 64 bits, and never fill the upper half with ones. */
 const NUMBER = /^[1-9]\d{0,18}$/;

@@ -12,6 +12,11 @@ export class Mean {
     this.#n += 1;
   }
 
+  /** The first so many of these, one after the other. */
+  addAll(values: Float64Array, count: number): void {
+    for (let at = 0; at < count; at += 1) this.add(values[at]!);
+  }
+
   /** How many values. */
   get n(): number {
     return this.#n;
@@ -21,31 +26,5 @@ export class Mean {
   get value(): number | null {
     const mean = this.#sum / this.#n;
     return Number.isFinite(mean) ? mean : null;
-  }
-}
-
-/** The last `capacity` items, oldest first. */
-export class Ring<T> {
-  readonly capacity: number;
-  #items: T[] = [];
-  #next = 0;
-
-  constructor(capacity: number) {
-    this.capacity = capacity;
-  }
-
-  push(item: T): void {
-    if (this.#items.length < this.capacity) this.#items.push(item);
-    else this.#items[this.#next] = item;
-    this.#next = (this.#next + 1) % this.capacity;
-  }
-
-  get length(): number {
-    return this.#items.length;
-  }
-
-  toArray(): T[] {
-    if (this.#items.length < this.capacity) return [...this.#items];
-    return [...this.#items.slice(this.#next), ...this.#items.slice(0, this.#next)];
   }
 }

@@ -33,15 +33,27 @@ const HIGHEST_TIME: usize = 2416;
 const POSITION_START: usize = 2424;
 const SUM_PLACES: usize = 2432;
 const POST_ONLY: usize = 2436;
+/** How many ids, whether each is higher than the one before, how many edges of both kinds, negative ones among those written. */
+const ID_COUNT: usize = 2440;
+const IDS_RISE: usize = 2444;
+const EDGE_COUNT: usize = 2448;
+const EDGE_AGAIN_COUNT: usize = 2452;
+const ADVERSE: usize = 2456;
+const GAP_COUNT: usize = 2460;
+/** Time of the first and the last heartbeat, and the last mid (NaN: none). */
+const FIRST_BEAT: usize = 2464;
+const LAST_BEAT: usize = 2472;
+const LAST_MID: usize = 2480;
 /** 24 bytes a point: time, price, sign (0 a mid, 1 a buy, -1 a sell). */
 const POINTS: usize = 335872;
 const POINTS_KEPT: u32 = 3072;
-/** 64 bytes a fill; see `takeFill`. */
+/** 8 numbers a fill; see `takeFill`. */
 const FILLS: usize = 409600;
 const FILLS_KEPT: u32 = 1024;
-/** Times of heartbeats. */
-const BEATS: usize = 475136;
-const BEATS_KEPT: u32 = 1024;
+/** Pairs of times of heartbeats that lie far apart. */
+const GAPS: usize = 475136;
+const GAPS_KEPT: u32 = 512;
+const GAP_S: f64 = 60;
 /** Sums of fills by places, 256 bytes a sum: notional, that of takers, fees, sold less bought, bought less sold quantity. */
 const SUMS: usize = 483328;
 /** Forms: 32 bytes each, and their steps of 80 bytes; the first form of each hash of a type; what `next` found last. */
@@ -55,6 +67,13 @@ const NEW_HEAD: usize = 499456;
 const HEAD_KEPT: usize = 32 * 80;
 const STEPS: usize = 502016;
 const STEPS_END: usize = 655360;
+/** Ids of the fills as whole numbers; their edges as written and as computed again. */
+const IDS: usize = 655360;
+const EDGES: usize = 663552;
+const EDGES_AGAIN: usize = 671744;
+/** 10^-n for n up to 48, each as the upper 128 bits of a fraction, rounded up: high half, low half. */
+const TENTHS: usize = 679936;
+const MOST_TENTHS: i32 = 48;
 /** 16 bytes of ones and 16 of zeros: the first n bytes of a vector. */
 const ONES: usize = 2112;
 /** Powers of ten, 0 to 22: exact as doubles. */
@@ -180,7 +199,8 @@ export function skim(at: usize, end: usize): usize {
   let positions: u32 = 0;
   let points: u32 = 0;
   let fills: u32 = 0;
-  let beats: u32 = 0;
+  let gaps: u32 = 0;
+  let beat: f64 = NaN;
   let postOnly: u32 = 0;
   let last: f64 = 0;
   let highest: f64 = -Infinity;
@@ -188,9 +208,15 @@ export function skim(at: usize, end: usize): usize {
   v128.store(COUNTS, i64x2.splat(0));
   v128.store(COUNTS + 16, i64x2.splat(0));
   store<u64>(POSITION_START, 0);
+  v128.store(ID_COUNT, i64x2.splat(0));
+  store<u32>(ADVERSE, 0);
+  store<u32>(IDS_RISE, 1);
+  store<f64>(LAST_MID, NaN);
+  store<f64>(FIRST_BEAT, NaN);
+  id = 0;
   clearSums();
   while (at < end) {
-    if (points > POINTS_KEPT - 2 || fills == FILLS_KEPT || beats == BEATS_KEPT) {
+    if (points > POINTS_KEPT - 2 || fills == FILLS_KEPT || gaps == GAPS_KEPT) {
       after = 1;
       break;
     }
@@ -231,7 +257,7 @@ export function skim(at: usize, end: usize): usize {
       time != time ||
       mid != mid ||
       after - at > LINE_BYTES ||
-      (type == FILL && !takeFill(seen, have, FILLS + ((fills as usize) << 6), POINTS + (points as usize) * 24))
+      (type == FILL && !takeFill(seen, have, mid, FILLS + ((fills as usize) << 6), POINTS + (points as usize) * 24))
     ) {
       if (form != 0) after = next(at);
       break;
@@ -240,11 +266,17 @@ export function skim(at: usize, end: usize): usize {
       fills += 1;
       points += 1;
     } else if (type == HEARTBEAT) {
-      store<f64>(BEATS + ((beats as usize) << 3), time);
-      beats += 1;
+      if (beat != beat) store<f64>(FIRST_BEAT, time);
+      else if (time - beat > GAP_S) {
+        store<f64>(GAPS + ((gaps as usize) << 4), beat);
+        store<f64>(GAPS + ((gaps as usize) << 4), time, 8);
+        gaps += 1;
+      }
+      beat = time;
     } else if (type == REJECTION) postOnly += (seen & (1 << REASON)) != 0 && saysPostOnly() ? 1 : 0;
     if (mid != Infinity) {
       putPoint(POINTS + (points as usize) * 24, time, mid, 0);
+      store<f64>(LAST_MID, mid);
       points += 1;
     }
     const count = COUNTS + ((type as usize) << 2);
@@ -263,6 +295,8 @@ export function skim(at: usize, end: usize): usize {
   store<u32>(POSITIONS, positions);
   store<u32>(POINT_COUNT, points);
   store<u32>(POST_ONLY, postOnly);
+  store<u32>(GAP_COUNT, gaps);
+  store<f64>(LAST_BEAT, beat);
   store<f64>(LAST_TIME, last);
   store<f64>(HIGHEST_TIME, highest);
   store<u32>(LOOK_END, after as u32);
@@ -294,10 +328,10 @@ function putPoint(at: usize, time: f64, price: f64, sign: f64): void {
 
 /**
  * Puts down a fill and adds it to the sums; not when one of its numbers or sums is not exact, its side or id unusual: then
- * nothing is changed. Of a fill: start and end of price, quantity, position before it (0: none yet) and edge (0: none), its
- * id, its edge (NaN: its text has to be read), 1 when it has an id, 1 when it has a mid.
+ * nothing is changed. Of a fill: its sign, price, quantity and the position before it (each a whole number and the places
+ * behind its point; NaN: no position yet) and its mid, or the one before it (NaN: none yet). `mid`: Infinity for none.
  */
-function takeFill(seen: u32, have: u32, at: usize, point: usize): bool {
+function takeFill(seen: u32, have: u32, mid: f64, at: usize, point: usize): bool {
   const sideStart = startOf(SIDE);
   const sign = signOf(sideStart, endOf(SIDE) - sideStart);
   if (sign == 0) return false;
@@ -314,10 +348,24 @@ function takeFill(seen: u32, have: u32, at: usize, point: usize): bool {
   const product = price * qty;
   const productPlaces = pricePlaces + qtyPlaces;
   if (productPlaces > MOST_PLACES || !isExact(product) || fee != fee) return false;
+  const hasEdge = (have & (1 << EDGE)) != 0;
+  const edge: f64 = hasEdge ? decimalOf(EDGE) : 0;
+  if (edge != edge) return false;
+  let position: f64 = NaN;
+  let positionPlaces: u32 = 0;
+  if (load<u32>(POSITION_START) != 0) {
+    position = wholeOf(load<u32>(POSITION_START) as usize, load<u32>(POSITION_START, 4) as usize);
+    positionPlaces = places;
+    if (position != position) return false;
+  }
   // Of a member that is not always a text or a number, a form knows only that it is there.
   const idKind = (seen & (1 << TRADE_ID)) != 0 ? load<i32>(slotOf(TRADE_ID), 8) : NULL;
-  const hasId: u32 = idKind == TEXT || idKind == NUMBER ? 1 : 0;
-  if (hasId != 0 && !readId()) return false;
+  const hasId = idKind == TEXT || idKind == NUMBER;
+  const idBefore = id;
+  if (hasId && !readId()) {
+    id = idBefore;
+    return false;
+  }
   const taker: f64 = (seen & (1 << IS_TAKER)) != 0 && load<i32>(slotOf(IS_TAKER), 8) == TRUE ? product : 0;
   const notional = sumOf(0, productPlaces);
   const takers = sumOf(1, productPlaces);
@@ -331,6 +379,7 @@ function takeFill(seen: u32, have: u32, at: usize, point: usize): bool {
     !isExact(load<f64>(cash) - sign * product) ||
     !isExact(load<f64>(net) + sign * qty)
   ) {
+    id = idBefore;
     return false;
   }
   store<f64>(notional, load<f64>(notional) + product);
@@ -339,17 +388,38 @@ function takeFill(seen: u32, have: u32, at: usize, point: usize): bool {
   store<f64>(cash, load<f64>(cash) - sign * product);
   store<f64>(net, load<f64>(net) + sign * qty);
   store<u32>(SUM_PLACES, load<u32>(SUM_PLACES) | (1 << productPlaces) | (1 << feePlaces) | (1 << qtyPlaces));
-  putPoint(point, load<f64>(TIME), price / load<f64>(POWERS + ((pricePlaces as usize) << 3)), sign);
-  store<u64>(at, load<u64>(slotOf(PRICE)));
-  store<u64>(at, load<u64>(slotOf(QTY)), 8);
-  store<u64>(at, load<u64>(POSITION_START), 16);
-  const hasEdge = (have & (1 << EDGE)) != 0;
-  store<u64>(at, hasEdge ? load<u64>(slotOf(EDGE)) : 0, 24);
-  store<u64>(at, id, 32);
-  store<f64>(at, hasEdge ? decimalOf(EDGE) : NaN, 40);
-  store<u32>(at, hasId, 48);
-  store<u32>(at, (have & MID_SLOTS & ~BOOK) != 0 || (have & BOOK) == BOOK ? 1 : 0, 52);
+  if (hasId) {
+    store<u64>(IDS + ((load<u32>(ID_COUNT) as usize) << 3), id);
+    store<u32>(ID_COUNT, load<u32>(ID_COUNT) + 1);
+    if (id <= idBefore) store<u32>(IDS_RISE, 0);
+  }
+  if (hasEdge) {
+    push(EDGES, EDGE_COUNT, edge);
+    if (edge < 0) store<u32>(ADVERSE, load<u32>(ADVERSE) + 1);
+  }
+  const amount = price / load<f64>(POWERS + ((pricePlaces as usize) << 3));
+  if (mid != Infinity && mid != 0) {
+    const again = ((sign > 0 ? mid - amount : amount - mid) / mid) * 10000;
+    if (abs<f64>(again) != Infinity && again == again) push(EDGES_AGAIN, EDGE_AGAIN_COUNT, again);
+  }
+  putPoint(point, load<f64>(TIME), amount, sign);
+  store<f64>(at, sign);
+  store<f64>(at, price, 8);
+  store<f64>(at, pricePlaces as f64, 16);
+  store<f64>(at, qty, 24);
+  store<f64>(at, qtyPlaces as f64, 32);
+  store<f64>(at, position, 40);
+  store<f64>(at, positionPlaces as f64, 48);
+  store<f64>(at, mid != Infinity ? mid : load<f64>(LAST_MID), 56);
   return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function push(table: usize, count: usize, value: f64): void {
+  const at = load<u32>(count);
+  store<f64>(table + ((at as usize) << 3), value);
+  store<u32>(count, at + 1);
 }
 
 const MOST_PLACES: u32 = 30;
@@ -671,6 +741,7 @@ function schemaIs2(): bool {
 /** The double nearest to a decimal without exponent, NaN when it has too many digits to be sure of that at once. */
 export function decimal(start: usize, end: usize): f64 {
   const value = wholeOf(start, end);
+  if (value != value) return longDecimal(start, end);
   // Both are exact, so that the quotient is the nearest double.
   return value / load<f64>(POWERS + ((places as usize) << 3));
 }
@@ -724,6 +795,79 @@ function wholeOf(start: usize, end: usize): f64 {
   const whole = first + high * 100000000 + low;
   if (whole > 9007199254740992) return NaN;
   return negative ? -(whole as f64) : (whole as f64);
+}
+
+/**
+ * The double nearest to a decimal of many digits, NaN for one that this cannot tell: the way of Eisel and Lemire ("Number
+ * parsing at a gigabyte per second", 2021) with the first 19 digits; the others do not matter when one more in the last of
+ * those comes to the same double.
+ */
+function longDecimal(start: usize, end: usize): f64 {
+  const negative = load<u8>(start) == 0x2d;
+  let whole: u64 = 0;
+  let digits: i32 = 0;
+  let behind: i32 = 0;
+  let point: i32 = 0;
+  let cut = false;
+  for (let p = negative ? start + 1 : start; p < end; p += 1) {
+    const c = load<u8>(p);
+    if (c == 0x2e) {
+      point = 1;
+      continue;
+    }
+    const digit = (c - 0x30) as u8;
+    if (digit > 9) return NaN;
+    if (digits == 19) {
+      if (point == 0) return NaN;
+      cut = cut || digit != 0;
+      continue;
+    }
+    whole = whole * 10 + (digit as u64);
+    if (whole != 0) digits += 1;
+    behind += point;
+  }
+  if (whole == 0 || behind == 0 || behind > MOST_TENTHS) return NaN;
+  const value = scaled(whole, behind);
+  if (cut && scaled(whole + 1, behind) != value) return NaN;
+  return negative ? -value : value;
+}
+
+/** The double nearest to whole x 10^-tenths. */
+function scaled(whole: u64, tenths: i32): f64 {
+  const zeros = clz(whole);
+  const w = whole << zeros;
+  const power = TENTHS + ((tenths as usize) << 4);
+  let high = upperProduct(w, load<u64>(power));
+  let low = w * load<u64>(power);
+  if ((high & 0x1ff) == 0x1ff) {
+    const more = upperProduct(w, load<u64>(power, 8));
+    low += more;
+    if (low < more) high += 1;
+  }
+  const upper = high >> 63;
+  let mantissa = high >> (upper + 9);
+  let exponent = (((217706 * -tenths) >> 16) as i64) + 63 + (upper as i64) - (zeros as i64) + 1023;
+  // Halfway between two doubles: to the even one.
+  if (low <= 1 && tenths <= 4 && (mantissa & 3) == 1 && mantissa << (upper + 9) == high) mantissa &= ~1;
+  mantissa = (mantissa + (mantissa & 1)) >> 1;
+  if (mantissa >= 1 << 53) {
+    mantissa = 1 << 52;
+    exponent += 1;
+  }
+  return reinterpret<f64>((mantissa & ~((1 as u64) << 52)) | ((exponent as u64) << 52));
+}
+
+/** The upper half of a product of 128 bits. */
+// @ts-ignore: decorator
+@inline
+function upperProduct(a: u64, b: u64): u64 {
+  const aLow = a & 0xffffffff;
+  const aHigh = a >> 32;
+  const bLow = b & 0xffffffff;
+  const bHigh = b >> 32;
+  const crossed = aHigh * bLow + ((aLow * bLow) >> 32);
+  const other = aLow * bHigh + (crossed & 0xffffffff);
+  return aHigh * bHigh + (crossed >> 32) + (other >> 32);
 }
 
 /** The end of a known member's value, 0 for a no; fills its slot. */
