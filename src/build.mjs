@@ -3,7 +3,7 @@
  * demo's two programs. The libraries are bundled: to find and read them one by one in node_modules takes longer than most
  * commands. They stay dependencies, because the source uses them; ccxt stays outside, because it is the user's to install.
  */
-import crypto, { createHash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join, relative } from 'node:path';
@@ -60,7 +60,7 @@ const scripts = await build({
     MMFLEET_VERSION: JSON.stringify(version),
     MMFLEET_HELP: JSON.stringify(helpTexts(version)),
   },
-  plugins: [builtParts(), lateCrypto()],
+  plugins: [builtParts(), late('node:crypto', 'node:v8')],
 });
 writeFileSync(join(DIST, 'shell', 'package.json'), '{ "type": "commonjs" }\n');
 chmodSync(join(DIST, 'shell', 'cli.js'), 0o755);
@@ -230,17 +230,24 @@ function builtParts() {
   };
 }
 
-/** What scripts hash is rare: node's own library for it, which takes as long to load as all of theirs, waits until then. */
-function lateCrypto() {
-  const names = Object.keys(crypto).filter((name) => /^[a-z]/.test(name) && typeof crypto[name] === 'function');
-  const late = names.map((name) => `export const ${name} = (...given) => require('node:crypto').${name}(...given);`);
+/** Libraries of node's own that scripts rarely call, and that take as long to load as all of theirs, wait until then. */
+function late(...libraries) {
+  const require = createRequire(import.meta.filename);
+  const functionsOf = (library) =>
+    Object.keys(library).filter((name) => /^[a-z]/.test(name) && typeof library[name] === 'function');
+  const handOn = (path, name) => `export const ${name} = (...given) => require('${path}').${name}(...given);`;
   return {
-    name: 'late-crypto',
+    name: 'late',
     setup({ onLoad, onResolve }) {
-      onResolve({ filter: /^node:crypto$/ }, ({ path, kind }) =>
-        kind === 'require-call' ? { path, external: true } : { path, namespace: 'late' },
-      );
-      onLoad({ filter: /.*/, namespace: 'late' }, () => ({ contents: late.join('\n') }));
+      onResolve({ filter: /^node:/ }, ({ path, kind }) => {
+        if (!libraries.includes(path)) return undefined;
+        return kind === 'require-call' ? { path, external: true } : { path, namespace: 'late' };
+      });
+      onLoad({ filter: /.*/, namespace: 'late' }, ({ path }) => ({
+        contents: functionsOf(require(path))
+          .map((name) => handOn(path, name))
+          .join('\n'),
+      }));
     },
   };
 }

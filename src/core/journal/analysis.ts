@@ -309,6 +309,7 @@ export class JournalAnalysis {
     const mean = ({ value, n }: Mean, why: string): Metric<number> =>
       value === null ? { unavailable: why } : { value, n };
     const edges = this.#edge.n;
+    const recent = this.#recent.toArray();
     const cashflow = this.#sums.cashflow.value;
     const notional = this.#sums.notional.value;
     const inventory = this.#sums.net.value.times(this.#lastMid ?? 0);
@@ -316,8 +317,8 @@ export class JournalAnalysis {
     const money = (value: Decimal): Metric<string> => ({ value: plain(value), n: fills });
     const assumedFee = notional.times(this.#options.assumedFeeBps).div(1e4);
     return {
-      realizedPnlUsd: this.#realized(() => undefined),
-      realizedPnlCarriedUsd: this.#realized(carriedInto),
+      realizedPnlUsd: this.#realized(recent, () => undefined),
+      realizedPnlCarriedUsd: this.#realized(recent, carriedInto),
       markoutBps: markoutBps as JournalMetrics['markoutBps'],
       fillRatio: perOrder(fills),
       cancelRatio: perOrder(cancellations),
@@ -344,9 +345,8 @@ export class JournalAnalysis {
     };
   }
 
-  #realized(openingOf: (first: RecentFill) => ReturnType<typeof carriedInto>): Metric<string> {
+  #realized(fills: RecentFill[], openingOf: (first: RecentFill) => ReturnType<typeof carriedInto>): Metric<string> {
     const n = this.#options.lastFills;
-    const fills = this.#recent.toArray();
     const first = fills[0];
     if (first === undefined || fills.length < n) return { unavailable: `${fills.length} of ${n} fills` };
     const opening = openingOf(first);

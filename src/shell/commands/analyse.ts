@@ -33,10 +33,10 @@ const PROGRESS_FROM_BYTES = 64 * 1024 * 1024;
 
 /** `mmfleet analyse PATH...`. Exit 0 whenever every file could be read, 3 when a path is wrong or no journal is found. */
 export async function runAnalyse(paths: string[], options: AnalyseOptions, io: AnalyseIo): Promise<number> {
-  // What one line needs is garbage by the next: a young generation that does not grow halves the peak memory.
-  setFlagsFromString('--semi-space-growth-factor=1');
   // A few megabytes are read before code that was made fast for them would have paid for itself.
-  if (options.tail === true && options.lastFills <= FEW_FILLS) setFlagsFromString('--no-opt');
+  if (options.tail === true && options.lastFills <= FEW_FILLS) {
+    for (const flag of ['--no-opt', '--wasm-tiering-budget=1000000000']) setFlagsFromString(flag);
+  }
   const runs = listRuns(paths);
   if (!runs.ok) return refuse([runs.problem], options, io);
   if (runs.value.length === 0) {
