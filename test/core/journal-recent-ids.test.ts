@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { RecentIds } from '../../src/core/journal/recent-ids.ts';
+import { RecentIds, type StoredIds } from '../../src/core/journal/recent-ids.ts';
 
 /** The same with a set of texts. */
 function model(capacity: number) {
@@ -49,6 +49,24 @@ test('it knows the ids of the last so many, whatever they look like', () => {
         }
       }
     }),
+    { numRuns: 150 },
+  );
+});
+
+test('what is stored of it and read back knows the same ids, and goes on alike', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 60 }),
+      fc.array(id, { maxLength: 300 }),
+      fc.array(id, { maxLength: 100 }),
+      (capacity, before, after) => {
+        const ids = new RecentIds(capacity);
+        for (const each of before) ids.note(each);
+        const again = RecentIds.from(capacity, JSON.parse(JSON.stringify(ids)) as StoredIds);
+        expect(again.size).toBe(ids.size);
+        for (const each of after) expect(again.note(each)).toBe(ids.note(each));
+      },
+    ),
     { numRuns: 150 },
   );
 });

@@ -10,8 +10,6 @@ const HEARTBEAT_GAP_S = 60;
 const SILENCE_GAP_S = 150;
 /** Lines of one moment may be this much out of order; further back is a clock that was set back. */
 const REORDER_S = 5;
-/** Trade ids remembered to count a fill once. */
-const TRADE_IDS_KEPT = 10_000;
 const FILLS_KEPT_MIN = 500;
 
 /**
@@ -151,13 +149,9 @@ function count(run: RunState, event: JournalEvent): void {
 
 function addFill(run: RunState, event: FillEvent): void {
   const { ts, tradeId, side, price: priceText, qty: qtyText, fee: feeText } = event;
-  if (tradeId !== '') {
-    if (run.tradeIds.has(tradeId)) {
-      run.duplicateFills += 1;
-      return;
-    }
-    run.tradeIds.add(tradeId);
-    if (run.tradeIds.size > TRADE_IDS_KEPT) dropOldest(run.tradeIds);
+  if (tradeId !== '' && run.tradeIds.note(tradeId)) {
+    run.duplicateFills += 1;
+    return;
   }
   const price = Number(priceText);
   const qty = Number(qtyText);
@@ -177,6 +171,9 @@ function addFill(run: RunState, event: FillEvent): void {
     qty: qtyText,
     feeBps,
     edgeBps: event.edgeRecomputedBps,
+    // There from the start: added later, each would be an object of its own.
+    m5: undefined,
+    m60: undefined,
   };
   run.fillsSeen += 1;
   run.current.fills += 1;
@@ -193,15 +190,6 @@ function addFill(run: RunState, event: FillEvent): void {
   }
   run.money.cash -= sign * price * qty + fee;
   run.money.netBase += sign * qty;
-}
-
-/** One walk for all: a new one passes over everything that was deleted before. */
-const walks = new WeakMap<Set<string>, Iterator<string>>();
-
-function dropOldest(ids: Set<string>): void {
-  const walk = walks.get(ids) ?? ids.values();
-  walks.set(ids, walk);
-  ids.delete(walk.next().value);
 }
 
 /** Keeps the newest fills that a limit or the choice of a step looks at, and every fill still waiting for a markout. */

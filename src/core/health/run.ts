@@ -4,10 +4,14 @@
  */
 import { createHash } from 'node:crypto';
 import { MarkoutQueue } from '../journal/markout.ts';
+import { RecentIds, type StoredIds } from '../journal/recent-ids.ts';
 import type { HealthPolicy, LimitName, SignalMetric, SignalName } from '../spec/types.ts';
 import { addEdge, type EdgeFold, newEdgeFold } from './edge-sums.ts';
 import type { Episode } from './episodes.ts';
 import type { FillMinute } from './signal.ts';
+
+/** Trade ids remembered to count a fill once: as many as the bot itself does. */
+const TRADE_IDS_KEPT = 10_000;
 
 /** One usable fill. Markouts are gross bps: undefined = still pending, null = no mid came in time. */
 export type RunFill = {
@@ -22,8 +26,8 @@ export type RunFill = {
   feeBps: number;
   /** Edge at the fill, bps; null without a mid. */
   edgeBps: number | null;
-  m5?: number | null;
-  m60?: number | null;
+  m5?: number | null | undefined;
+  m60?: number | null | undefined;
 };
 
 /** One horizon: pending fills, minutes still waiting for a markout, closed minutes. */
@@ -98,7 +102,7 @@ export type RunState = {
   badFills: number;
   duplicateFills: number;
   /** Newest trade ids, oldest first; at most 10,000. */
-  tradeIds: Set<string>;
+  tradeIds: RecentIds;
   fills: RunFill[];
   h5: HorizonFold;
   h60: HorizonFold;
@@ -156,7 +160,7 @@ export function newRunState(input: { health: HealthPolicy; maxPositionBase: numb
     fillMinutes: 0,
     badFills: 0,
     duplicateFills: 0,
-    tradeIds: new Set(),
+    tradeIds: new RecentIds(TRADE_IDS_KEPT),
     fills: [],
     h5: { queue: new MarkoutQueue(5, () => undefined), open: [], closed: [] },
     h60: { queue: new MarkoutQueue(60, () => undefined), open: [], closed: [] },
@@ -186,7 +190,7 @@ export function newActivity(minute: number): Activity {
 /** The state as JSON text; `loadRun` gives it back exactly. */
 export function storeRun(run: RunState): string {
   const { health, ...plain } = run;
-  return JSON.stringify({ ...plain, tradeIds: [...run.tradeIds], policy: policyDigest(health), v: RUN_STATE_VERSION });
+  return JSON.stringify({ ...plain, policy: policyDigest(health), v: RUN_STATE_VERSION });
 }
 
 /**
@@ -208,7 +212,7 @@ export function loadRun(
   const run: RunState = {
     ...fresh,
     ...plain,
-    tradeIds: new Set(tradeIds),
+    tradeIds: RecentIds.from(TRADE_IDS_KEPT, tradeIds),
     h5: { ...h5, queue: fresh.h5.queue },
     h60: { ...h60, queue: fresh.h60.queue },
   };
@@ -228,14 +232,14 @@ export function policyDigest(health: HealthPolicy): string {
 const digests = new WeakMap<HealthPolicy, string>();
 
 /** Changes when the meaning of a stored state does. */
-const RUN_STATE_VERSION = 3;
+const RUN_STATE_VERSION = 4;
 
 type StoredQueue = ReturnType<MarkoutQueue['toJSON']>;
 type StoredHorizon = Omit<HorizonFold, 'queue'> & { queue: StoredQueue };
 type StoredRun = Omit<RunState, 'health' | 'tradeIds' | 'h5' | 'h60'> & {
   v: number;
   policy: string;
-  tradeIds: string[];
+  tradeIds: StoredIds;
   h5: StoredHorizon;
   h60: StoredHorizon;
 };

@@ -23,6 +23,34 @@ export class RecentIds {
     this.#capacity = capacity;
   }
 
+  /** The ids that `toJSON` gave. */
+  static from(capacity: number, { halves, texts }: StoredIds): RecentIds {
+    const ids = new RecentIds(capacity);
+    let text = 0;
+    for (let at = 0; at < halves.length; at += 2) {
+      if (halves[at + 1] !== TEXT) ids.#noteNumber(halves[at]!, halves[at + 1]!);
+      else {
+        ids.note(texts[text]!);
+        text += 1;
+      }
+    }
+    return ids;
+  }
+
+  /** How many are known. */
+  get size(): number {
+    return this.#count;
+  }
+
+  toJSON(): StoredIds {
+    const halves: number[] = [];
+    for (let n = 0; n < this.#count; n += 1) {
+      const ring = (this.#head + n) % this.#capacity;
+      halves.push(this.#ring[2 * ring]!, this.#ring[2 * ring + 1]!);
+    }
+    return { halves, texts: [...this.#texts.keys()] };
+  }
+
   /** True when the id was noted before. */
   note(id: string): boolean {
     if (NUMBER.test(id)) {
@@ -157,6 +185,9 @@ export class RecentIds {
     table[hole] = 0;
   }
 }
+
+/** Oldest first: two halves each, of a text a number and a mark. */
+export type StoredIds = { halves: number[]; texts: string[] };
 
 function hash(low: number, high: number): number {
   const mixed = Math.imul(low ^ Math.imul(high, 0x85eb_ca6b), 0x9e37_79b1);
