@@ -218,12 +218,12 @@ const readTreeInto = (repo: Repo, from: string, to: string): Promise<Result<void
 async function unlocked(repo: Repo, run: { cwd: string; args: string[] }): Promise<Result<void>> {
   let refreshed = false;
   for (let tries = 1; ; tries++) {
-    const end = await runGit(run);
+    const end = await runGit({ ...run, silent: true });
     if (end.code === 0) return ok(undefined);
     if (!existsSync(join(repo.gitDir, 'index.lock'))) {
       if (refreshed) return fail(gitFailed(run, end));
       // A file that was written again with the same text looks edited until the index has looked at it.
-      await runGit({ cwd: repo.root, args: ['update-index', '-q', '--refresh'] });
+      await runGit({ cwd: repo.root, args: ['update-index', '-q', '--refresh'], silent: true });
       refreshed = true;
       continue;
     }
@@ -240,8 +240,8 @@ async function unlocked(repo: Repo, run: { cwd: string; args: string[] }): Promi
 }
 
 async function updateBranch(repo: Repo, move: { from: string; to: string; why: string }): Promise<Result<void>> {
-  const run = { cwd: repo.root, args: ['update-ref', '-m', `mmfleet: ${move.why}`, 'HEAD', move.to, move.from] };
-  const end = await runGit(run);
+  const args = ['update-ref', '-m', `mmfleet: ${move.why}`, 'HEAD', move.to, move.from];
+  const end = await runGit({ cwd: repo.root, args, silent: true });
   if (end.code === 0) return ok(undefined);
   return fail({
     code: 'git-moved',

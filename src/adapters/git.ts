@@ -140,7 +140,11 @@ export function blobId(bytes: string | Buffer, objectFormat: Repo['objectFormat'
 /** Whether `ancestor` is `descendant` or in its history; a missing object is false. */
 export async function isAncestor(repo: Repo, ancestor: string, descendant: string): Promise<boolean> {
   if (ancestor === descendant) return true;
-  const end = await runGit({ cwd: repo.root, args: ['merge-base', '--is-ancestor', ancestor, descendant] });
+  const end = await runGit({
+    cwd: repo.root,
+    args: ['merge-base', '--is-ancestor', ancestor, descendant],
+    silent: true,
+  });
   return end.code === 0;
 }
 
