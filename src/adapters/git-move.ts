@@ -6,8 +6,8 @@ import { existsSync, lstatSync, readFileSync, rmSync, type Stats } from 'node:fs
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
-import { writeDurably } from './durable-file.ts';
 import { blobId, headOf, type Repo } from './git.ts';
+import { forgetMove, type Move, notedMoves, noteMove } from './git-move-note.ts';
 import { dirtyPaths } from './git-read.ts';
 import { gitFailed, gitText, runGit } from './git-run.ts';
 
@@ -19,7 +19,7 @@ export async function moveHead(repo: Repo, move: { from: string; to: string; why
   const inTheWay = paths.value.find((path) => path.status === 'A' && !sameAsTarget(repo, path));
   if (inTheWay !== undefined) return fail(dirtyPath(inTheWay.path));
 
-  writeDurably(pendingFile(repo), JSON.stringify({ from: move.from, to: move.to }));
+  noteMove(repo, move);
   const read = await readTreeInto(repo, move.from, move.to);
   if (!read.ok) {
     // What it wrote before it failed (a full disk, a time-out) must not be taken for somebody's edit.
@@ -45,7 +45,7 @@ export async function advanceHead(
   move: { from: string; to: string; why: string },
   paths: string[],
 ): Promise<Result<void>> {
-  writeDurably(pendingFile(repo), JSON.stringify({ from: move.from, to: move.to }));
+  noteMove(repo, move);
   const followed = await unlocked(repo, {
     cwd: repo.root,
     args: ['checkout', '-q', '--no-recurse-submodules', move.to, '--', ...paths],
@@ -63,7 +63,7 @@ export async function followHead(
   repo: Repo,
   move: { from: string; to: string; why: string },
 ): Promise<Result<void> | 'refused'> {
-  writeDurably(pendingFile(repo), JSON.stringify({ from: move.from, to: move.to }));
+  noteMove(repo, move);
   const read = await readTreeInto(repo, move.from, move.to);
   if (!read.ok) {
     // What it wrote before it failed (a full disk, a time-out) must not be taken for somebody's edit.
@@ -76,7 +76,7 @@ export async function followHead(
 /** The branch follows its files; where it cannot, they go back. */
 async function arrive(repo: Repo, move: { from: string; to: string; why: string }): Promise<Result<void>> {
   const updated = await updateBranch(repo, move);
-  if (updated.ok) rmSync(pendingFile(repo), { force: true });
+  if (updated.ok) forgetMove(repo, move);
   else await healMove(repo);
   return updated;
 }
@@ -133,15 +133,21 @@ export function asTracked(repo: Repo, path: string, seen: Seen): boolean {
  * work tree, is set to what HEAD says; any other content is somebody's edit and stays. Returns the paths it mended.
  */
 export async function healMove(repo: Repo): Promise<Result<string[]>> {
-  const move = readPending(repo);
-  if (move === null) return ok([]);
+  const mended: string[] = [];
+  for (const move of notedMoves(repo)) {
+    const healed = await heal(repo, move);
+    if (!healed.ok) return healed;
+    mended.push(...healed.value);
+    forgetMove(repo, move);
+  }
+  return ok(mended);
+}
+
+async function heal(repo: Repo, move: Move): Promise<Result<string[]>> {
   const [head, paths] = [await headOf(repo), await pathsBetween(repo, move.from, move.to)];
   if (!head.ok) return head;
   // Without those commits (a fresh `gc`, a torn file) there is nothing to compare with: leave everything as it is.
-  if (!paths.ok || head.value === null) {
-    rmSync(pendingFile(repo), { force: true });
-    return ok([]);
-  }
+  if (!paths.ok || head.value === null) return ok([]);
   const index = await indexBlobs(
     repo,
     paths.value.map((each) => each.path),
@@ -166,7 +172,6 @@ export async function healMove(repo: Repo): Promise<Result<string[]>> {
     at.value,
   );
   if (!mended.ok) return mended;
-  rmSync(pendingFile(repo), { force: true });
   return ok(mend.map((each) => each.path));
 }
 
@@ -255,19 +260,6 @@ async function nameDirtyPath(repo: Repo, paths: string[], otherwise: Problem): P
   const dirty = await dirtyPaths(repo, paths);
   const first = dirty.ok ? dirty.value[0] : undefined;
   return first === undefined ? otherwise : dirtyPath(first.path);
-}
-
-const pendingFile = (repo: Repo): string => join(repo.ownDir, 'move.json');
-
-function readPending(repo: Repo): { from: string; to: string } | null {
-  try {
-    const value: unknown = JSON.parse(readFileSync(pendingFile(repo), 'utf8'));
-    const { from, to } = value as { from?: unknown; to?: unknown };
-    const isId = (id: unknown): id is string => typeof id === 'string' && /^[0-9a-f]{40,64}$/.test(id);
-    return isId(from) && isId(to) ? { from, to } : null;
-  } catch {
-    return null;
-  }
 }
 
 /** A new path must not lie there already with other content, ignored or not, nor behind a link. */

@@ -1,9 +1,10 @@
 /** The short way of a commit on a known head and the long way that asks git give the same answer, whatever lies in the clone. */
-import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { tipOf } from '../../src/adapters/git.ts';
 import { type CommitOptions, type CommitPlan, commitAll } from '../../src/adapters/git-commit.ts';
+import { notedMoves } from '../../src/adapters/git-move-note.ts';
 import { type Clone, FLEET, scratchWorld, type World } from '../support/repos.ts';
 
 // Many processes a test: patience for a busy machine.
@@ -115,7 +116,7 @@ const seen = (clone: Clone) => ({
   status: clone.git('status', '--porcelain', '--ignored'),
   index: clone.git('ls-files', '-s'),
   refs: clone.git('for-each-ref', 'refs/mmfleet'),
-  unfinished: existsSync(join(clone.repo.ownDir, 'move.json')),
+  unfinished: notedMoves(clone.repo),
 });
 
 test.each(SITUATIONS)('$name', async ({ name, before, plans }) => {

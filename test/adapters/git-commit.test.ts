@@ -1,10 +1,11 @@
-import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { headOf, openRepo, readRefs } from '../../src/adapters/git.ts';
 import { type CommitOptions, type CommitPlan, commit, commitAll } from '../../src/adapters/git-commit.ts';
 import { readLog } from '../../src/adapters/git-log.ts';
 import { healMove } from '../../src/adapters/git-move.ts';
+import { noteMove } from '../../src/adapters/git-move-note.ts';
 import { dirtyPaths, readTree } from '../../src/adapters/git-read.ts';
 import { type Clone, FLEET, OPERATOR, scratchWorld, type World } from '../support/repos.ts';
 import { newKey, signedTest } from '../support/ssh-keys.ts';
@@ -161,7 +162,8 @@ test.each([
   { name: 'before anything moved', index: false, disk: false },
   { name: 'after some files', index: false, disk: true },
   { name: 'after files and index', index: true, disk: true },
-])('a move cut off $name is mended, edits of others stay', async ({ index, disk }) => {
+  { name: 'by an earlier version', index: true, disk: true, older: true },
+])('a move cut off $name is mended, edits of others stay', async ({ index, disk, older }) => {
   const made = await commitAll(
     ops.repo,
     [plan('fleet/a', 'old\n'), plan('fleet/a', 'new\n'), plan('fleet/b', 'b\n')],
@@ -172,13 +174,14 @@ test.each([
   const to = made.value[2]!.commit;
   ops.git('reset', '-q', '--hard', from);
   ops.write('README', 'mine\n');
-  writeFileSync(join(ops.repo.ownDir, 'move.json'), JSON.stringify({ from, to }));
+  if (older === true) writeFileSync(join(ops.repo.ownDir, 'move.json'), JSON.stringify({ from, to }));
+  else noteMove(ops.repo, { from, to });
   if (index) ops.git('read-tree', '-m', '-u', from, to);
   else if (disk) ops.write('fleet/a', 'new\n');
   const healed = await healMove(ops.repo);
   expect(healed.ok && healed.value.length > 0).toBe(disk);
   expect(ops.git('status', '--porcelain')).toBe(' M README');
-  expect(existsSync(join(ops.repo.ownDir, 'move.json'))).toBe(false);
+  expect(readdirSync(ops.repo.ownDir).filter((name) => name.startsWith('move'))).toEqual([]);
   expect((await commit(ops.repo, plan('fleet/a', 'new\n'), OPTIONS)).ok).toBe(true);
 });
 

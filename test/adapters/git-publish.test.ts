@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { commitAll } from '../../src/adapters/git-commit.ts';
+import { notedMoves } from '../../src/adapters/git-move-note.ts';
 import { type PublishOptions, type PublishPlan, publish, push } from '../../src/adapters/git-publish.ts';
 import { readTree } from '../../src/adapters/git-read.ts';
 import { remoteHead, syncRemote } from '../../src/adapters/git-sync.ts';
@@ -247,7 +248,7 @@ test('the first push makes the branch on an empty remote', async () => {
   expect(await syncRemote(a.repo, SYNC)).toMatchObject({ ok: true, value: { remote: 'ok' } });
   expect((await publish(a.repo, appendLine(a, 'x'))).ok).toBe(true);
   expect(git(join(world.dir, 'empty.git'), 'rev-parse', 'main')).toBe(a.git('rev-parse', 'HEAD'));
-  expect(existsSync(join(a.repo.ownDir, 'move.json'))).toBe(false);
+  expect(notedMoves(a.repo)).toEqual([]);
 });
 
 const tuned = (signing: PublishOptions['signing'] = null): PublishOptions => ({
