@@ -1,6 +1,6 @@
 import { readSync } from 'node:fs';
 import { MAX_LINE_BYTES } from '../core/journal/parse.ts';
-import type { LineScanner } from '../core/journal/scan.ts';
+import { type LineScanner, scanRoom } from '../core/journal/scan.ts';
 
 /** Where reading goes on: a byte offset, and whether it stands inside a line that is too long to be held. */
 export type ReadPlace = { offset: number; skipping: boolean };
@@ -8,7 +8,7 @@ export type ReadPlace = { offset: number; skipping: boolean };
 export const BLOCK_BYTES = 256 * 1024;
 
 /** One buffer for all files: reading is synchronous, so no two readers hold it at once. */
-const shared = Buffer.allocUnsafe(BLOCK_BYTES);
+let sharedBlock: Buffer | undefined;
 
 /**
  * Feeds the whole lines of an open file to the scanner, from a place to the end, or until `most` bytes are read and whole
@@ -22,7 +22,9 @@ export function scanDescriptor(
   onBytes?: (bytes: number) => void,
   most = Number.POSITIVE_INFINITY,
 ): ReadPlace & { bytes: number; rest: Buffer; more: boolean } {
-  let buffer: Buffer = shared;
+  sharedBlock ??= scanRoom() ?? Buffer.allocUnsafe(BLOCK_BYTES);
+  const shared = sharedBlock;
+  let buffer = shared;
   let held = 0;
   let position = from.offset;
   let skipping = from.skipping;

@@ -137,6 +137,11 @@ export class LineScanner {
   }
 }
 
+/** Where bytes that are to be scanned are best laid, at its beginning: they are read there; null: anywhere. */
+export function scanRoom(): Buffer | null {
+  return lineReader()?.input ?? null;
+}
+
 function lineReader(): LineReader | null {
   if (shared === undefined) {
     try {

@@ -596,8 +596,10 @@ function follow(p: usize, step: usize): usize {
       case IS_NESTED: {
         const first = load<u8>(p);
         if (first != 0x7b && first != 0x5b) return 0;
-        p = nestedEnd(p);
-        if (p == 0) return 0;
+        const end = nestedEnd(p);
+        if (end == 0) return 0;
+        fill(slot, p, end, NESTED);
+        p = end;
         break;
       }
       default:
