@@ -13,7 +13,7 @@ type Seen = {
    */
   kind: 'image' | 'idle' | 'foreign';
   fd: number;
-  /** null: it carries no marker of ours. */
+  /** null: it carries no marker of ours, or that of a fleet that was not asked for. */
   marked: Marked | null;
   /** Whose marker it carries; the very text that is asked for once it was asked for. null: none. */
   fleet: string | null;
@@ -73,11 +73,11 @@ export class ProcessSweep {
       seen.sweep = this.#sweep;
       const asked = seen.fleet === fleet;
       if (asked) seen.fleet = fleet;
-      if (this.#holds(pid, seen, asked)) return asked ? seen.marked : null;
+      const told = !asked || seen.marked !== null;
+      if (told && this.#holds(pid, seen, asked)) return asked ? seen.marked : null;
       this.#forget(pid, seen);
     }
-    const read = this.#read(pid);
-    return read === 'again' || read?.env[FLEET] === fleet ? read : null;
+    return this.#read(pid, fleet);
   }
 
   /** Whether what was seen of a pid is still what stands there. */
@@ -112,31 +112,32 @@ export class ProcessSweep {
     }
   }
 
-  #read(pid: number): Marked | null | 'again' {
-    const found = this.#readAt(pid, `/proc/${pid}/environ`);
+  #read(pid: number, fleet: string): Marked | null | 'again' {
+    const found = this.#readAt(pid, `/proc/${pid}/environ`, fleet);
     if (found !== 'empty') return found;
     for (const thread of otherThreads(pid)) {
-      const told = this.#readAt(pid, `/proc/${thread}/environ`);
+      const told = this.#readAt(pid, `/proc/${thread}/environ`, fleet);
       if (told !== 'empty') return told;
     }
     return this.#withoutEnviron(pid);
   }
 
-  #readAt(pid: number, environ: string): Marked | null | 'again' | 'empty' {
+  #readAt(pid: number, environ: string, fleet: string): Marked | null | 'again' | 'empty' {
     const opened = this.#open(environ);
     if (opened === 'gone') return 'empty';
     if (opened === 'foreign') {
-      this.#keep(pid, { kind: 'foreign', fd: -1, marked: null });
+      this.#keep(pid, { kind: 'foreign', fd: -1, marked: null, fleet: null });
       return null;
     }
     let kept = false;
     try {
       const bytes = this.#readAll(opened);
       if (bytes.length === 0) return 'empty';
-      const marked = bytes.includes(MARKER) ? markedOf(pid, bytes) : null;
+      const env = bytes.includes(MARKER) ? markersIn(bytes) : {};
+      const marked = env[FLEET] === fleet ? markedOf(pid, env) : null;
       // What stat said belongs to what environ said only if that program still runs.
       if (marked === 'gone' || !this.#runs(opened)) return liveProcess(pid) === null ? null : 'again';
-      kept = this.#keep(pid, { kind: 'image', fd: opened, marked });
+      kept = this.#keep(pid, { kind: 'image', fd: opened, marked, fleet: env[FLEET] ?? null });
       return marked;
     } finally {
       if (!kept) closeSync(opened);
@@ -151,7 +152,7 @@ export class ProcessSweep {
       closeSync(stat);
       return 'again';
     }
-    if (!this.#keep(pid, { kind: 'idle', fd: stat, marked: null })) closeSync(stat);
+    if (!this.#keep(pid, { kind: 'idle', fd: stat, marked: null, fleet: null })) closeSync(stat);
     return null;
   }
 
@@ -181,11 +182,11 @@ export class ProcessSweep {
     }
   }
 
-  #keep(pid: number, seen: Omit<Seen, 'sweep' | 'fleet'>): boolean {
+  #keep(pid: number, seen: Omit<Seen, 'sweep'>): boolean {
     this.#most ??= Math.min(KEPT_MOST, Math.floor(descriptorLimit() / 2));
     if (seen.fd !== -1 && this.#kept >= this.#most) return false;
     if (seen.fd !== -1) this.#kept += 1;
-    this.#seen.set(pid, { ...seen, fleet: seen.marked?.env[FLEET] ?? null, sweep: this.#sweep });
+    this.#seen.set(pid, { ...seen, sweep: this.#sweep });
     return true;
   }
 
@@ -209,7 +210,7 @@ function mayBeOurs(pid: number): boolean {
 }
 
 /** Only our markers are kept, or so much as looked at: everything else in an environment, secrets among it, is nobody's to remember. */
-function markedOf(pid: number, environ: Buffer): Marked | null | 'gone' {
+function markersIn(environ: Buffer): Record<string, string> {
   const env: Record<string, string> = {};
   for (let at = environ.indexOf(PREFIX); at !== -1; at = environ.indexOf(PREFIX, at + 1)) {
     if (at > 0 && environ[at - 1] !== 0) continue;
@@ -219,7 +220,10 @@ function markedOf(pid: number, environ: Buffer): Marked | null | 'gone' {
     // Of a name that stands there twice the first counts.
     if (equals > 0) env[entry.slice(0, equals)] ??= entry.slice(equals + 1);
   }
-  if (env[FLEET] === undefined) return null;
+  return env;
+}
+
+function markedOf(pid: number, env: Record<string, string>): Marked | 'gone' {
   const row = liveProcess(pid);
   return row === null ? 'gone' : { row, env };
 }

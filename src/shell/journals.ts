@@ -66,6 +66,9 @@ type Entry = {
   /** What the fold depends on besides the bytes. */
   key: string;
   changed: boolean;
+  /** Bytes read since it was last in the cache, and when the last of them was written (wall time, ms). */
+  unkept: number;
+  changedAtMs: number;
   offset: number;
   path: string;
   /** What it was made for; the same objects need no new key. */
@@ -228,6 +231,8 @@ export class Journals {
     if (!polled.known) return polled;
     const offset = entry.cursor.toJSON()?.offset ?? 0;
     if (polled.bytes > 0 || polled.newRun) entry.changed = true;
+    entry.unkept += polled.bytes;
+    entry.changedAtMs = polled.changedAtMs;
     if (polled.bytes > 0 || polled.newRun || polled.path !== entry.path || offset !== entry.offset)
       entry.view = undefined;
     entry.path = polled.path;
@@ -300,10 +305,11 @@ export class Journals {
     let written = 0;
     for (const [name, entry] of this.#entries) {
       const cursor = entry.cursor.toJSON();
-      if (!entry.changed || cursor === undefined) continue;
+      if (!entry.changed || cursor === undefined || !isWorthKeeping(entry)) continue;
       const { key, runStart, runEnd, shuttingDown } = entry;
       const stored: Stored = { key, cursor, runStart, runEnd, shuttingDown };
       entry.changed = !this.#write(`${name}.json`, `${JSON.stringify(stored)}\n${storeRun(entry.run)}`);
+      if (!entry.changed) entry.unkept = 0;
       written += 1;
       if (written % WRITES_A_TURN === 0) await setImmediate();
     }
@@ -345,6 +351,8 @@ export class Journals {
       ...emptyRun(spec, cap),
       key,
       changed: false,
+      unkept: 0,
+      changedAtMs: 0,
       offset: 0,
       path: '',
       made: { spec, env: instance.env },
@@ -378,6 +386,8 @@ export class Journals {
         shuttingDown,
         key,
         changed: false,
+        unkept: 0,
+        changedAtMs: 0,
         offset: cursor.offset,
         path: cursor.piece,
         made: { spec, env: instance.env },
@@ -391,6 +401,14 @@ export class Journals {
     }
   }
 }
+
+/** A few lines of a journal that goes on are sooner read again than the whole run is written. */
+function isWorthKeeping({ unkept, changedAtMs }: Entry): boolean {
+  return unkept >= WORTH_KEEPING_BYTES || Math.abs(Date.now() - changedAtMs) > GOES_ON_MS;
+}
+
+const WORTH_KEEPING_BYTES = 32 * 1024;
+const GOES_ON_MS = 120_000;
 
 /** What a fold depends on besides the bytes. */
 export function keyOf(instance: LookedAt, { market, health }: Instance, pattern: string): string {

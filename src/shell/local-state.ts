@@ -33,11 +33,14 @@ export type LocalState = {
   restarts(name: string): Promise<RestartState>;
   /** Keeps the back-off count; losing it only starts the count anew. */
   writeRestarts(name: string, state: RestartState): Promise<void>;
-  /** Whether there may be anything of an instance, as of now: false is no intent, no hold, no receipt and no count. Absent: ask for each. */
-  present?(): (name: string) => boolean;
+  /** What there may be of an instance, as of now: of what is not there nothing has to be asked. Absent: ask for each. */
+  present?(): (name: string) => Present;
   /** Another text whenever an intent, a hold, a receipt or a count was written by any mmfleet; null or absent: it cannot be told. */
   version?(): string | null;
 };
+
+/** false: there is none. */
+export type Present = Record<'intent' | 'hold' | 'receipts' | 'restarts', boolean>;
 
 /** `gitDir`: the clone's `.git`; `stateDir`: `.mmfleet`. Both absolute. */
 export function localState({ gitDir, stateDir }: { gitDir: string; stateDir: string }): LocalState {
@@ -77,14 +80,24 @@ export function localState({ gitDir, stateDir }: { gitDir: string; stateDir: str
       await rename(beside, restartsPath(name));
     },
     present() {
-      const listed = folders.map(namesIn);
-      // A folder that cannot be listed may hold anything: each of its files says so itself.
-      if (listed.includes(null)) return () => true;
-      const names = new Set(listed.flatMap((files) => files!.map((file) => file.replace(/\.jsonl?$/, ''))));
-      return (name) => names.has(name);
+      const [intent, hold, receipts, restarts] = folders.map(presentIn);
+      return (name) => ({
+        intent: intent!(name),
+        hold: hold!(name),
+        receipts: receipts!(name),
+        restarts: restarts!(name),
+      });
     },
     version: () => foldersVersion(folders),
   };
+}
+
+/** Of which instances a folder may hold something: one that cannot be listed may hold anything, each of its files says so itself. */
+function presentIn(folder: string): (name: string) => boolean {
+  const files = namesIn(folder);
+  if (files === null) return () => true;
+  const names = new Set(files.map((file) => file.replace(/\.jsonl?$/, '')));
+  return (name) => names.has(name);
 }
 
 function isRestartState(value: unknown): value is RestartState {

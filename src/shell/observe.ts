@@ -10,6 +10,7 @@ import { parseReceipts } from '../core/trail/receipts.ts';
 import type { Hold } from '../core/trail/types.ts';
 import { type Desired, type DesiredInstance, receiptsPath } from './desired.ts';
 import { envFileOf, type JournalView } from './journals.ts';
+import type { Present } from './local-state.ts';
 import type { Ops } from './ops.ts';
 import { inPool } from './pool.ts';
 
@@ -69,9 +70,9 @@ async function observeAll(ops: Ops, desired: Desired, before: Observed | null): 
   const answerOf = new Map(asked.map((each, i) => [each, answers[i]!]));
   const byName = new Map<string, ObservedInstance>();
   const secrets = secretNamesOf(ops);
-  let present: ((name: string) => boolean) | null = null;
-  const mayHave = (name: string) => {
-    present ??= ops.local.present?.() ?? (() => true);
+  let present: ((name: string) => Present) | null = null;
+  const presentOf = (name: string) => {
+    present ??= ops.local.present?.() ?? (() => ALL);
     return present(name);
   };
   for (const [n, instance] of desired.instances.entries()) {
@@ -87,11 +88,7 @@ async function observeAll(ops: Ops, desired: Desired, before: Observed | null): 
       continue;
     }
     const copies = answer ?? (all.known ? { ...all, value: own ?? [] } : all);
-    const local =
-      last ??
-      (mayHave(instance.name)
-        ? await localOf(ops, desired, instance.name)
-        : await nothingOf(ops, desired, instance.name, atMs));
+    const local = last ?? (await localOf(ops, desired, instance.name, presentOf(instance.name), atMs));
     byName.set(instance.name, observeWith(ops, instance, copies, local, secrets));
   }
   if (before === null) keepOnly(ops, desired);
@@ -172,7 +169,7 @@ export async function observeOne(
   all: Known<ProcessCopy[]>,
 ): Promise<ObservedInstance> {
   await ops.journals.catchUp(instance);
-  const local = await localOf(ops, desired, instance.name);
+  const local = await localOf(ops, desired, instance.name, ALL, ops.clock.nowMs());
   return observeWith(ops, instance, all, local, ops.secrets.names);
 }
 
@@ -202,20 +199,19 @@ function observeWith(
 /** What mmfleet itself wrote down about an instance. */
 type Local = Pick<ObservedInstance, 'intent' | 'localHold' | 'receipts' | 'uncommitted' | 'restarts'>;
 
-async function localOf(ops: Ops, desired: Desired, name: string): Promise<Local> {
+const ALL: Present = { intent: true, hold: true, receipts: true, restarts: true };
+
+async function localOf(ops: Ops, desired: Desired, name: string, has: Present, atMs: number): Promise<Local> {
+  const isNone = !has.receipts && !desired.files.has(receiptsPath(name));
   return {
-    intent: await ops.local.intent(name),
-    localHold: await ops.local.hold(name),
-    ...(await receiptsOf(ops, desired, name, true)),
-    restarts: await ops.local.restarts(name),
+    intent: has.intent ? await ops.local.intent(name) : known(null, atMs),
+    localHold: has.hold ? await ops.local.hold(name) : null,
+    ...(isNone ? NO_RECEIPTS : await receiptsOf(ops, desired, name, has.receipts)),
+    restarts: has.restarts ? await ops.local.restarts(name) : NO_RESTARTS,
   };
 }
 
-/** The same where nothing is written down but what git tracks. */
-async function nothingOf(ops: Ops, desired: Desired, name: string, atMs: number): Promise<Local> {
-  const receipts = await receiptsOf(ops, desired, name, false);
-  return { intent: known(null, atMs), localHold: null, ...receipts, restarts: NO_RESTARTS };
-}
+const NO_RECEIPTS: Receipts = { receipts: [], uncommitted: [] };
 
 type Receipts = Pick<ObservedInstance, 'receipts' | 'uncommitted'>;
 

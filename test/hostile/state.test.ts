@@ -1,5 +1,14 @@
 /** Cached state that is damaged, and tracked files that are not what they seem: nothing is decided from them, nothing ends. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -58,26 +67,30 @@ describe('the back-off count', () => {
 
 describe('whether there is anything of an instance', () => {
   const state = () => localState({ gitDir: join(dir, '.git'), stateDir: dir });
+  const NONE = { intent: false, hold: false, receipts: false, restarts: false };
   const told = () => ['amzn', 'mon'].map(state().present!());
 
   test('nothing where there is no folder', () => {
-    expect(told()).toEqual([false, false]);
+    expect(told()).toEqual([NONE, NONE]);
   });
 
   test.each([
-    ['.git/mmfleet/stops', 'amzn.json'],
-    ['.git/mmfleet/holds', 'amzn.json'],
-    ['receipts', 'amzn.jsonl'],
-    ['backoff', 'amzn.json'],
-  ])('%s/%s, whatever is in it', (folder, file) => {
+    ['.git/mmfleet/stops', 'amzn.json', 'intent'],
+    ['.git/mmfleet/holds', 'amzn.json', 'hold'],
+    ['receipts', 'amzn.jsonl', 'receipts'],
+    ['backoff', 'amzn.json', 'restarts'],
+  ])('%s/%s, whatever is in it', (folder, file, what) => {
     mkdirSync(join(dir, folder), { recursive: true });
     writeFileSync(join(dir, folder, file), '');
-    expect(told()).toEqual([true, false]);
+    expect(told()).toEqual([{ ...NONE, [what]: true }, NONE]);
   });
 
   test('of each, where a folder cannot be listed', () => {
     writeFileSync(join(dir, 'receipts'), '');
-    expect(told()).toEqual([true, true]);
+    expect(told()).toEqual([
+      { ...NONE, receipts: true },
+      { ...NONE, receipts: true },
+    ]);
   });
 });
 
@@ -103,6 +116,8 @@ describe('the journal cache', () => {
       join(dir, 'data/mm_journal/mm_AMZN-USD_20260216_000000.jsonl'),
       line(1_771_200_000) + line(1_771_200_030),
     );
+    // A bot that writes no more: of one that does, so little is not kept.
+    utimesSync(join(dir, 'data/mm_journal/mm_AMZN-USD_20260216_000000.jsonl'), 1_771_200_030, 1_771_200_030);
   });
 
   const DAMAGE: [string, (text: string) => string][] = [

@@ -9,6 +9,15 @@ import type { HealthPolicy, LimitName, SignalMetric, SignalName } from '../spec/
 import { addEdge, type EdgeFold, newEdgeFold } from './edge-sums.ts';
 import type { Episode } from './episodes.ts';
 import type { FillMinute } from './signal.ts';
+import {
+  activityColumns,
+  activityOf,
+  type Columns,
+  fillColumns,
+  fillsOf,
+  minuteColumns,
+  minutesOf,
+} from './stored-rows.ts';
 
 /** Trade ids remembered to count a fill once: as many as the bot itself does. */
 const TRADE_IDS_KEPT = 10_000;
@@ -187,10 +196,17 @@ export function newActivity(minute: number): Activity {
   return { minute, placed: 0, cancelled: 0, rejected: 0, postOnly: 0, errors: 0, fills: 0, positionShare: null };
 }
 
-/** The state as JSON text; `loadRun` gives it back exactly. */
+/** The state as text, named by what it depends on; `loadRun` gives it back exactly. */
 export function storeRun(run: RunState): string {
-  const { health, ...plain } = run;
-  return JSON.stringify({ ...plain, policy: policyDigest(health), v: RUN_STATE_VERSION });
+  const stored = {
+    ...run,
+    health: undefined,
+    fills: fillColumns(run.fills),
+    activity: activityColumns(run.activity),
+    h5: { ...run.h5, closed: minuteColumns(run.h5.closed) },
+    h60: { ...run.h60, closed: minuteColumns(run.h60.closed) },
+  };
+  return `${headOf(run)}\n${JSON.stringify(stored)}`;
 }
 
 /**
@@ -201,26 +217,27 @@ export function loadRun(
   text: string,
   input: { health: HealthPolicy; maxPositionBase: number | null },
 ): RunState | null {
-  const { v, policy, tradeIds, h5, h60, ...plain } = JSON.parse(text) as StoredRun;
-  if (
-    v !== RUN_STATE_VERSION ||
-    policy !== policyDigest(input.health) ||
-    plain.maxPositionBase !== input.maxPositionBase
-  )
-    return null;
-  const fresh = newRunState(input);
-  const run: RunState = {
-    ...fresh,
-    ...plain,
+  const head = headOf(input);
+  if (!text.startsWith(`${head}\n`)) return null;
+  // What was parsed becomes the state itself: there are many of them.
+  const stored = JSON.parse(text.slice(head.length + 1)) as StoredRun;
+  const { tradeIds, fills, activity, h5, h60 } = stored;
+  const run = Object.assign(stored as object, {
+    health: input.health,
     tradeIds: RecentIds.from(TRADE_IDS_KEPT, tradeIds),
-    h5: { ...h5, queue: fresh.h5.queue },
-    h60: { ...h60, queue: fresh.h60.queue },
-  };
+    fills: fillsOf(fills),
+    activity: activityOf(activity),
+    h5: { ...h5, closed: minutesOf(h5.closed) },
+    h60: { ...h60, closed: minutesOf(h60.closed) },
+  }) as unknown as RunState;
   bindQueues(run);
   run.h5.queue.restore(h5.queue);
   run.h60.queue.restore(h60.queue);
   return run;
 }
+
+const headOf = ({ health, maxPositionBase }: Pick<RunState, 'health' | 'maxPositionBase'>) =>
+  `${RUN_STATE_VERSION} ${policyDigest(health)} ${maxPositionBase}`;
 
 /** Names a policy by all that it says. Many instances share one: made once. */
 export function policyDigest(health: HealthPolicy): string {
@@ -232,14 +249,14 @@ export function policyDigest(health: HealthPolicy): string {
 const digests = new WeakMap<HealthPolicy, string>();
 
 /** Changes when the meaning of a stored state does. */
-const RUN_STATE_VERSION = 4;
+const RUN_STATE_VERSION = 5;
 
 type StoredQueue = ReturnType<MarkoutQueue['toJSON']>;
-type StoredHorizon = Omit<HorizonFold, 'queue'> & { queue: StoredQueue };
-type StoredRun = Omit<RunState, 'health' | 'tradeIds' | 'h5' | 'h60'> & {
-  v: number;
-  policy: string;
+type StoredHorizon = Omit<HorizonFold, 'queue' | 'closed'> & { queue: StoredQueue; closed: Columns };
+type StoredRun = Omit<RunState, 'health' | 'tradeIds' | 'fills' | 'activity' | 'h5' | 'h60'> & {
   tradeIds: StoredIds;
+  fills: Columns;
+  activity: Columns;
   h5: StoredHorizon;
   h60: StoredHorizon;
 };
