@@ -1,7 +1,7 @@
 /** `git log` output to trail entries: NUL-separated fields, so that no message can pretend to be another commit. */
 
 import { parseSeconds } from './text.ts';
-import { splitMessage, trailer } from './trailers.ts';
+import { type KnownLines, splitMessage, trailer } from './trailers.ts';
 import type { TrailEntry, TrailKind } from './types.ts';
 
 /** The `--format` that `trailParser` reads; git runs with `-z --name-status --no-renames`. */
@@ -17,6 +17,7 @@ export type TrailParser = {
 /** Keeps files under `under` (`fleet/`; empty = all); `ourEmail` is the fleet's author e-mail. */
 export function trailParser(options: { under: string; ourEmail: string }): TrailParser {
   const entries: TrailEntry[] = [];
+  const known: KnownLines = new Map();
   let rest = '';
   let fields: string[] = [];
   let status: string | null = null;
@@ -25,7 +26,7 @@ export function trailParser(options: { under: string; ourEmail: string }): Trail
     if (fields.length > 0) {
       fields.push(text);
       if (fields.length === 7) {
-        entries.push(entryOf(fields, options.ourEmail));
+        entries.push(entryOf(fields, options.ourEmail, known));
         fields = [];
       }
       return;
@@ -66,10 +67,10 @@ export function parseLog(text: string, options: { under: string; ourEmail: strin
 const BY_THE_ENGINE: readonly TrailKind[] = ['tune', 'recover', 'undo', 'park', 'verdict', 'converge', 'rebase'];
 
 /** The seven fields of `LOG_FORMAT` as an entry without files. */
-export function entryOf(fields: string[], ourEmail: string): TrailEntry {
+export function entryOf(fields: string[], ourEmail: string, known?: KnownLines): TrailEntry {
   const [commit = '', parents = '', authorName = '', authorEmail = '', authorTs = '', committerTs = '', text = ''] =
     fields;
-  const { subject, body, trailers, kind, name } = splitMessage(text);
+  const { subject, body, trailers, kind, name } = splitMessage(text, known);
   const said = trailer(trailers, 'Instance');
   const at = trailer(trailers, 'At');
   // A subject that names one instance and a trailer that names another is nobody's: it must not count for either.

@@ -6,7 +6,7 @@ import { LOG_FORMAT, parseLog } from '../../../src/core/trail/parse.ts';
 import { parseMessage } from '../../../src/core/trail/read-message.ts';
 import type { CommitStory, TuneStory } from '../../../src/core/trail/stories.ts';
 import { changeText, oneLine, parseChange } from '../../../src/core/trail/text.ts';
-import { splitMessage } from '../../../src/core/trail/trailers.ts';
+import { splitAny, splitMessage } from '../../../src/core/trail/trailers.ts';
 
 const TUNE: TuneStory = {
   kind: 'tune',
@@ -297,4 +297,42 @@ test('a log of any messages gives each commit once, with its own files', () => {
 test('a subject and a trailer that name different instances count for neither', () => {
   const fields = ['a'.repeat(40), '', 'n', 'e', '1', '2', 'tune(amzn): x\n\nMmfleet-Instance: mon\n', ''].join('\0');
   expect(parseLog(fields, { under: '', ourEmail: 'e' })[0]).toMatchObject({ kind: null, instance: null });
+});
+
+test('cut out as it stands, a message says what the rules make of it', () => {
+  const words = [
+    '\n',
+    '\n\n',
+    '\n\n\n',
+    '\r\n',
+    '\r',
+    ' ',
+    '\t',
+    '\u00a0',
+    '\u2028',
+    '\ufeff',
+    'tune(amzn): x',
+    'words',
+    'Signed-off-by: a',
+  ];
+  const lines = [
+    'Mmfleet-Iter: 001',
+    'Mmfleet-Iter:  002 ',
+    'Mmfleet-Change: A 1 -> 2',
+    'Mmfleet-',
+    'Mmfleet-X: \u2028',
+  ];
+  const piece = fc.constantFrom(...words, '\n', '\n\n', ...lines, ...lines.map((line) => `${line}\n`));
+  const known = new Map();
+  let plain = 0;
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 14 }), (pieces) => {
+      const text = pieces.join('');
+      const { subject, body, trailers } = splitMessage(text, known);
+      expect({ subject, body, trailers }).toEqual(splitAny(text));
+      if (trailers.length > 0 && !/\r/.test(text)) plain += 1;
+    }),
+    { numRuns: 20_000 },
+  );
+  expect(plain).toBeGreaterThan(500);
 });
