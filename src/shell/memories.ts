@@ -25,34 +25,41 @@ export type Memories = {
 export function openMemories(stateDir: string, build: string | null): Memories {
   // A name has no dot: no instance's own file is called so.
   const path = join(stateDir, 'cache', 'fleet.memories');
-  const asked = new Map<string, Kept>();
-  let stored: Map<string, Kept> | null = null;
+  const asked = new Map<string, Known>();
+  /** What an earlier command kept: of use until all were asked for once. */
+  let stored: ReadonlyMap<string, Kept> | null = null;
   let isNew = false;
   return {
     of(entries, about) {
       const { instance, baseEnv, policy } = about;
       const made = () => rebuildMemory(entries, { baseEnv, policy });
       if (build === null || entries.length < FEW) return made();
-      stored ??= read(path, build);
       const key = keyOf(entries, about);
-      const known = asked.get(instance) ?? stored.get(instance);
-      const kept = known?.key === key ? known : null;
-      const memory = kept === null ? made() : (JSON.parse(kept.text) as TuningMemory);
-      const text = kept === null ? textOf(memory) : kept.text;
-      if (text !== null) asked.set(instance, { key, text });
-      isNew ||= kept === null && text !== null;
+      const known = asked.get(instance);
+      if (known?.key === key) return known.memory;
+      stored ??= read(path, build);
+      const kept = stored.get(instance);
+      const isKept = kept?.key === key;
+      const memory = isKept ? (JSON.parse(kept.text) as TuningMemory) : made();
+      asked.set(instance, { key, memory });
+      isNew ||= !isKept;
       return memory;
     },
     save() {
+      stored = new Map();
       if (build === null || !isNew) return;
       isNew = false;
-      const lines = [...asked].map(([instance, { key, text }]) => `${instance}\t${key}\t${text}\n`);
+      const lines = [...asked].flatMap(([instance, { key, memory }]) => {
+        const text = textOf(memory);
+        return text === null ? [] : [`${instance}\t${key}\t${text}\n`];
+      });
       keep(path, build, lines.join(''));
     },
   };
 }
 
-/** A memory as JSON, and what it was made of. */
+type Known = { key: string; memory: TuningMemory };
+/** As JSON. */
 type Kept = { key: string; text: string };
 
 /** So many commits are read as quickly as their memory. */

@@ -98,6 +98,20 @@ function reading(dirs: ReadonlyMap<number, string>): void {
     cli(OLD),
     cli(10),
   );
+  aCommitLater(old, cli(OLD));
+  const status = (age: number) => [process.execPath, CLI, '-C', dirs.get(age)!, 'status'];
+  for (const age of [10, OLD]) run(status(age));
+  pair({ goal: '', what: `mmfleet status at ${OLD}, CPU`, peer: 'the same at 10', limit: 3 }, status(OLD), status(10));
+}
+
+/** Asked for the first time after somebody's commit: what was kept goes on from there. */
+function aCommitLater(dir: string, command: string[]): void {
+  const ratios = Array.from({ length: PAIRS }, (_, n) => {
+    run(['git', '-C', dir, 'commit', '--quiet', '--allow-empty', '-m', `note ${n}`]);
+    return run(command).cpu / Math.max(run(nothing()).cpu, 0.001);
+  });
+  const what = 'mmfleet history NAME, a commit later, CPU';
+  row({ goal: '', what, peer: 'node -e 0', ratio: median(ratios), limit: 2.5 });
 }
 
 /** Wall as the ratio of medians; CPU as the ratio of sums, because children are only told to the tick. */
