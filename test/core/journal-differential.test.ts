@@ -208,6 +208,34 @@ describe('lines read from their bytes give what the full parser gives', () => {
     }
   });
 
+  test('two journals in turns, a few lines of each at a time', () => {
+    const sources = [lines(5, 1200), lines(6, 1200), lines(5, 1200, 'compact')];
+    const reports = (mode: ScanMode, inTurns: boolean) => {
+      const readers = sources.map(() => {
+        const analysis = new JournalAnalysis(OPTIONS);
+        const sink: LineSink = {
+          event: (event, schema) => analysis.add(event, schema),
+          quick: (line) => analysis.addQuick(line),
+          skimmed: (some) => analysis.addSkimmed(some),
+          bad: () => {},
+        };
+        return { analysis, scanner: new LineScanner(sink, mode) };
+      });
+      const chunk = inTurns ? 37 : 1200;
+      for (let from = 0; from < 1200; from += chunk) {
+        for (const [at, source] of sources.entries()) {
+          const bytes = Buffer.from(`${source.slice(from, from + chunk).join('\n')}\n`);
+          readers[at]!.scanner.scan(bytes, 0, bytes.length);
+        }
+      }
+      return readers.map(({ analysis }) => {
+        const { reading, ...report } = analysis.finish({ market: 'm', files: [], bytes: 0, fullyParsedLines: 0 });
+        return report;
+      });
+    };
+    expect(reports('quick', true)).toEqual(reports('full', false));
+  });
+
   test('nearly all lines of one run are taken together', () => {
     for (const layout of ['default', 'compact', 'shuffled'] as const) {
       expect(same(`${lines(1, 3000, layout).join('\n')}\n`).skimmedLines).toBeGreaterThan(2990);

@@ -17,6 +17,8 @@ export type ScanMode = 'quick' | 'full';
 
 /** One for all: reading is synchronous. Made when first needed; null: this machine cannot run it. */
 let shared: LineReader | null | undefined;
+/** Whose lines it read last. */
+let latest: LineScanner | undefined;
 /** A scan out of a sink of another scan reads with the full parser: the bytes of the outer one stay where they are. */
 let busy = false;
 
@@ -26,6 +28,8 @@ export class LineScanner {
   readonly #mode: ScanMode;
   #line = 0;
   #fullyParsed = 0;
+  /** The line before was read quickly and has a run: what follows may be skimmed, as long as nobody else uses the reader. */
+  #known = false;
 
   constructor(sink: LineSink, mode: ScanMode = 'quick', firstLine = 1) {
     this.#sink = sink;
@@ -54,6 +58,8 @@ export class LineScanner {
     let at = start;
     if (reader !== null) {
       busy = true;
+      if (latest !== this) this.#known = false;
+      latest = this;
       try {
         while (at < end) at = this.#scanWindow(reader, bytes, at, end);
       } finally {
@@ -66,6 +72,7 @@ export class LineScanner {
   /** The unterminated end of a file: taken when it is a good line, else counted as torn. */
   scanTail(bytes: Buffer): void {
     if (bytes.length === 0) return;
+    this.#known = false;
     this.#line += 1;
     const parsed = parseBytes(bytes);
     if (parsed === null) return;
@@ -92,15 +99,13 @@ export class LineScanner {
     }
     let at = 0;
     let next = -1;
-    // What may be skimmed is known by the line before it.
-    let known = false;
     while (at < length) {
       if (input[at] === 10) {
         this.#line += 1;
         at += 1;
         continue;
       }
-      if (known) {
+      if (this.#known) {
         at = reader.skim(at, length);
         if (reader.taken > 0) {
           this.#line += reader.taken;
@@ -112,13 +117,12 @@ export class LineScanner {
       } else next = reader.next(at);
       if (next < 0) {
         at = this.#parseNext(bytes, start + at) - start;
-        known = false;
         continue;
       }
       this.#line += 1;
       if (this.#sink.quick === undefined) this.#sink.event(reader.event(), reader.schema);
       else this.#sink.quick(reader);
-      known = this.#sink.skimmed !== undefined && reader.hasRun;
+      this.#known = this.#sink.skimmed !== undefined && reader.hasRun;
       at = next;
     }
     return start + length;
@@ -126,6 +130,7 @@ export class LineScanner {
 
   /** The full parser on the line at `start`. Returns where the next line begins. */
   #parseNext(bytes: Buffer, start: number): number {
+    this.#known = false;
     const newline = bytes.indexOf(10, start);
     this.#line += 1;
     const parsed = parseBytes(bytes.subarray(start, newline));

@@ -60,8 +60,8 @@ const SUMS: usize = 483328;
 const FORMS: usize = 491520;
 const FORMS_KEPT: u32 = 128;
 const BUCKETS: usize = 495616;
-const FOUND: usize = 495872;
-const FOUND_KEPT: u32 = 64;
+const FOUND: usize = 680960;
+const FOUND_KEPT: u32 = 128;
 const HEAD_STEPS: usize = 496896;
 const NEW_HEAD: usize = 499456;
 const HEAD_KEPT: usize = 32 * 80;
@@ -151,6 +151,8 @@ export function next(at: usize): usize {
     if (load<u8>(p) != 0x3a) return 0;
     p = space(p + 1);
     const value = p;
+    const mine = found;
+    found += 1;
     let member: u32 = UNKNOWN;
     if (entry == 0) {
       p = valueEnd(p);
@@ -168,13 +170,7 @@ export function next(at: usize): usize {
       if (p == 0) return 0;
       if (load<i32>(slot, 8) != NULL) have |= bit;
     }
-    if (found < FOUND_KEPT) {
-      const at = FOUND + ((found as usize) << 4);
-      store<u32>(at, value as u32);
-      store<u32>(at, p as u32, 4);
-      store<u32>(at, member, 8);
-    }
-    found += 1;
+    noteFound(mine, value, p, member);
     p = space(p);
     const after = load<u8>(p);
     p = space(p + 1);
@@ -186,9 +182,22 @@ export function next(at: usize): usize {
   }
 }
 
-/** How many members `next` found, and what it puts down of one that is not known. */
+/**
+ * How many values `next` found, and what it puts down of one that is not known. What is in a list or an object stands behind
+ * that as values of their own, so that the list may be taken as one or as what is in it.
+ */
 let found: u32 = 0;
 const UNKNOWN: u32 = 0xff;
+
+// @ts-ignore: decorator
+@inline
+function noteFound(number: u32, start: usize, end: usize, member: u32): void {
+  if (number >= FOUND_KEPT) return;
+  const at = FOUND + ((number as usize) << 4);
+  store<u32>(at, start as u32);
+  store<u32>(at, end as u32, 4);
+  store<u32>(at, member, 8);
+}
 
 /**
  * Takes good lines from `at` to `end` that are of the run last seen and of schema 2, and gives back where the first other
@@ -504,6 +513,7 @@ let credit: u32 = 32 * LESSON;
 
 const STEP: usize = 80;
 const MOST_OTHERS: u32 = 7;
+const MOST_FLAT: u32 = 3;
 const IS_END: u32 = 0;
 const IS_MORE: u32 = 1;
 const IS_TYPE: u32 = 2;
@@ -557,7 +567,10 @@ function follow(p: usize, step: usize): usize {
         break;
       }
       case IS_UNREAD: {
-        p = unreadTextEnd(p);
+        // Nearly all such texts are short and without escapes.
+        const marks = special(p);
+        const end = p + ctz(marks);
+        p = marks != 0 && load<u8>(end) == 0x22 ? end : unreadTextEnd(p);
         if (p == 0) return 0;
         break;
       }
@@ -576,8 +589,10 @@ function follow(p: usize, step: usize): usize {
         break;
       }
       case IS_SECONDS: {
-        p = known(p, load<u8>(p), SECONDS, slot, 0);
-        if (p == 0) return 0;
+        const end = secondsEnd(p);
+        if (end == 0) return 0;
+        fill(slot, p, end, NUMBER);
+        p = end;
         break;
       }
       case IS_SHORT: {
@@ -620,8 +635,12 @@ function learn(at: usize, after: usize): void {
   let most = NEW_HEAD + HEAD_KEPT;
   if (forms == FORMS_KEPT || stepsEnd + STEP * 256 > STEPS_END) forget();
   const first = stepsEnd;
+  /** Lists are as long as they were; when that changes too often, they are taken as one value. */
+  let flat = true;
+  let inside: usize = 0;
   for (let n: usize = 0; n < (found as usize); n += 1) {
     const start = load<u32>(FOUND + (n << 4)) as usize;
+    if (start < inside) continue;
     const end = load<u32>(FOUND + (n << 4), 4) as usize;
     const member = load<u32>(FOUND + (n << 4), 8);
     const number = member & 0xff;
@@ -634,6 +653,8 @@ function learn(at: usize, after: usize): void {
       to = first;
       most = STEPS_END;
       from = type;
+      const other = load<u32>(bucketOf(type)) as usize;
+      flat = other == 0 || load<u32>(other, 20) < MOST_FLAT;
       continue;
     }
     const letter = load<u8>(start);
@@ -646,8 +667,11 @@ function learn(at: usize, after: usize): void {
     if (letter == 0x22) {
       quoted = 1;
       what = member == UNKNOWN ? IS_UNREAD : IS_TEXT;
-    } else if (letter == 0x7b || letter == 0x5b) what = IS_NESTED;
-    else if (letter > 0x39) what = IS_LITERAL;
+    } else if (letter == 0x7b || letter == 0x5b) {
+      if (flat && member == UNKNOWN) continue;
+      inside = end;
+      what = IS_NESTED;
+    } else if (letter > 0x39) what = IS_LITERAL;
     if (member != UNKNOWN) {
       if (kind == SECONDS) what = IS_SECONDS;
       else if (kind == DECIMAL || kind == REMEMBERED_DECIMAL) what = quoted != 0 ? IS_DECIMAL : IS_SHORT;
@@ -887,17 +911,8 @@ function known(p: usize, first: u8, kind: u32, slot: usize, bit: u32): usize {
       return end + quoted;
     }
     case SECONDS: {
-      if (first < 0x31 || first > 0x39) return 0;
-      const whole = p + run(p);
-      let end = whole;
-      if (load<u8>(end) == 0x2e) {
-        const places = run(end + 1);
-        if (places == 0 || places > 9) return 0;
-        end += 1 + places;
-      }
-      if (whole - p > 12) return 0;
-      store<f64>(TIME, decimal(p, end));
-      fill(slot, p, end, NUMBER);
+      const end = secondsEnd(p);
+      if (end != 0) fill(slot, p, end, NUMBER);
       return end;
     }
     case NAME: {
@@ -944,6 +959,22 @@ function known(p: usize, first: u8, kind: u32, slot: usize, bit: u32): usize {
       return end;
     }
   }
+}
+
+/** The end of a plain number of seconds, which is put down as the line's time; 0 for a no. */
+function secondsEnd(p: usize): usize {
+  const first = load<u8>(p);
+  if (first < 0x31 || first > 0x39) return 0;
+  const whole = p + run(p);
+  let end = whole;
+  if (load<u8>(end) == 0x2e) {
+    const places = run(end + 1);
+    if (places == 0 || places > 9) return 0;
+    end += 1 + places;
+  }
+  if (whole - p > 12) return 0;
+  store<f64>(TIME, decimal(p, end));
+  return end;
 }
 
 // @ts-ignore: decorator
@@ -1081,13 +1112,21 @@ function unreadTextEnd(p: usize): usize {
   }
 }
 
+/** Bits of the bytes that are no digits. */
+// @ts-ignore: decorator
+@inline
+function others(p: usize): i32 {
+  // Digits become the ten lowest numbers with a sign.
+  return i8x16.bitmask(i8x16.gt_s(i8x16.sub(v128.load(p), i8x16.splat(-80)), i8x16.splat(-119)));
+}
+
 /** How many digits stand at p. */
 // @ts-ignore: decorator
 @inline
 function run(p: usize): usize {
   let length: usize = 0;
   while (true) {
-    const other = i8x16.bitmask(i8x16.gt_u(i8x16.sub(v128.load(p + length), i8x16.splat(0x30)), i8x16.splat(9)));
+    const other = others(p + length);
     if (other != 0) return length + ctz(other);
     length += 16;
   }
@@ -1098,6 +1137,14 @@ function run(p: usize): usize {
 @inline
 function decimalEnd(p: usize): usize {
   if (load<u8>(p) == 0x2d) p += 1;
+  // Nearly all are short: one look at 16 letters finds the point and the end.
+  const marks = others(p);
+  const behind = marks & (marks - 1);
+  if (behind != 0 && load<u8>(p + ctz(marks)) == 0x2e) {
+    const end = p + ctz(behind);
+    if (ctz(marks) == 0 || ctz(behind) == ctz(marks) + 1) return 0;
+    return (load<u8>(end) | 0x20) != 0x65 ? end : exponentEnd(end, 3);
+  }
   const whole = run(p);
   if (whole == 0) return 0;
   p += whole;
@@ -1200,8 +1247,11 @@ function nestedEnd(p: usize): usize {
         continue;
       }
     } else {
+      const start = p;
       p = scalarEnd(p, first);
       if (p == 0) return 0;
+      noteFound(found, start, p, UNKNOWN);
+      found += 1;
       p = space(p);
     }
     // After a value, or at the end of an empty list or object.
