@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { restoreTrail, STORED_FORMAT, storeTrail } from '../core/trail/stored.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
+import { packedBytes } from './packed-bytes.ts';
 
 /** What the kept entries are the whole trail of. */
 export type TrailKey = {
@@ -23,19 +24,18 @@ export function loadTrail(path: string, ourEmail: string): { head: string; entri
     const linesAt = columnsAt + header.columnBytes + 1;
     const fits = header.format === STORED_FORMAT && header.ourEmail === ourEmail;
     if (!fits || header.crc !== sumOf(header, bytes.subarray(columnsAt))) return null;
-    const entries = entriesOf(bytes.toString('utf8', columnsAt, linesAt - 1), bytes.subarray(linesAt));
+    const entries = restoreTrail(bytes.toString('utf8', columnsAt, linesAt - 1), (start, length) =>
+      bytes.toString('utf8', linesAt + start, linesAt + start + length),
+    );
     return entries[0]?.commit === header.head ? { head: header.head, entries } : null;
   } catch {
     return null;
   }
 }
 
-const entriesOf = (columns: string, lines: Buffer): TrailEntry[] =>
-  restoreTrail(columns, (start, length) => lines.toString('utf8', start, start + length));
-
 /**
  * Writes it beside and renames; where that cannot be done the next command reads git again. Gives the entries as they would
- * be loaded: what each of them says is text in one place, and not an object for every word.
+ * be loaded: what each of them says is packed, and not an object for every word.
  */
 export function keepTrail(path: string, key: TrailKey, entries: readonly TrailEntry[]): TrailEntry[] {
   const { columns, lines } = storeTrail(entries, (text) => Buffer.byteLength(text));
@@ -50,7 +50,7 @@ export function keepTrail(path: string, key: TrailKey, entries: readonly TrailEn
   } catch {
     rmSync(beside, { force: true });
   }
-  return entriesOf(columns, Buffer.from(body.subarray(about.columnBytes + 1)));
+  return restoreTrail(columns, packedBytes(body.subarray(about.columnBytes + 1)));
 }
 
 type Header = TrailKey & { format: number; columnBytes: number; crc: number };
