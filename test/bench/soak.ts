@@ -5,6 +5,7 @@
  * whether memory and latency stayed flat.
  */
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
@@ -25,6 +26,10 @@ type Sample = {
   rssMib: number;
   heapMib: number;
   descriptors: number;
+  /** Of the daemon since its start, seconds. */
+  cpuS: number;
+  /** Passes since the start of the soak. */
+  passes: number;
 };
 type Pass = { minute: number; ms: number; whole: boolean };
 
@@ -128,7 +133,15 @@ function sample(): Sample {
     rssMib: Number(kib) / 1024,
     heapMib: Number(readFileSync(heapFile, 'utf8')) / 2 ** 20,
     descriptors: readdirSync(`${proc}/fd`).length,
+    cpuS: cpuOf(readFileSync(`${proc}/stat`, 'utf8')),
+    passes: passes.length,
   };
+}
+
+/** User and system time of a stat line, seconds; a tick is a hundredth. */
+function cpuOf(stat: string): number {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 function header(): void {
@@ -137,6 +150,8 @@ function header(): void {
     'passes',
     'quiet ms',
     'whole ms',
+    'CPU ms a pass',
+    'load',
     'RSS MiB',
     'heap MiB',
     'fds',
@@ -158,6 +173,8 @@ function row(samples: Sample[], minute: number): void {
     here.length,
     middle(of(false)),
     middle(of(true)),
+    cpuMs(samples.filter((s) => s.minute >= minute - 1)).toFixed(0),
+    loadavg()[0]!.toFixed(1),
     last.rssMib.toFixed(0),
     last.heapMib.toFixed(1),
     last.descriptors,
@@ -168,6 +185,12 @@ function row(samples: Sample[], minute: number): void {
     (bytesOf(join(fleet.root, '.git')) / 2 ** 20).toFixed(1),
   ];
   process.stdout.write(`| ${cells.join(' | ')} |\n`);
+}
+
+/** CPU of the daemon for each pass between the first and the last of these, ms. */
+function cpuMs(samples: Sample[]): number {
+  const [first, last] = [samples[0]!, samples.at(-1)!];
+  return (1000 * (last.cpuS - first.cpuS)) / (last.passes - first.passes);
 }
 
 function verdicts(samples: Sample[]): string[] {
@@ -182,10 +205,12 @@ function verdicts(samples: Sample[]): string[] {
   const latency =
     middle(quiet.filter((p) => p.minute >= half).map((p) => p.ms)) /
     middle(quiet.filter((p) => p.minute < half).map((p) => p.ms));
+  const cpu = cpuMs(samples.filter((s) => s.minute >= half)) / cpuMs(samples.filter((s) => s.minute < half));
   return [
     memory('memory (RSS)', (s) => s.rssMib),
     memory('heap after a collection', (s) => s.heapMib),
     `quiet pass, second half / first half: ${latency.toFixed(2)}: ${latency <= MOST_SLOWER ? 'flat' : 'GROWS'}`,
+    `CPU a pass, of every kind, second half / first half: ${cpu.toFixed(2)}: ${cpu <= MOST_SLOWER ? 'flat' : 'GROWS'}`,
     `descriptors: ${samples.at(Math.floor(samples.length * WARM_UP))?.descriptors} -> ${samples.at(-1)?.descriptors}`,
     `commits: ${[...kinds].map(([kind, n]) => `${n} ${kind}`).join(', ')}`,
   ];
