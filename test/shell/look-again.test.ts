@@ -151,6 +151,26 @@ test('a tree that is over is let go, also by instances that nobody asks about an
   }, 'they are gone');
 });
 
+test('of an instance that is declared no more nothing is remembered', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const weakly = () => {
+    const { journal, receipts } = last.observed.byName.get('m0002')!;
+    return [new WeakRef<object>(journal.state === 'ok' ? journal.run : {}), new WeakRef<object>(receipts)];
+  };
+  await appendReceipt(join(fleet.root, '.mmfleet'), RECEIPT);
+  last = await whole(ops);
+  const gone = weakly();
+  await fleet.git(['rm', '--quiet', 'fleet/m0002.yaml']);
+  await fleet.git(['commit', '--quiet', '-m', 'fleet: without m0002']);
+  await fleet.git(['push', '--quiet']);
+  expect(await looked()).toBe('whole');
+  await until(() => {
+    collect();
+    return gone.every((each) => each.deref() === undefined);
+  }, 'they are gone');
+});
+
 test('a journal of the same length takes the place of another, is emptied, is removed', async () => {
   const path = fleet.journal('m0001');
   const said = () => last.situations.find((s) => s.instance.name === 'm0001')!.decided?.sentence;
