@@ -28,6 +28,27 @@ const common = {
   logLevel: 'warning',
 };
 
+const ONE_INSTANCE = `apiVersion: mmfleet/v1
+kind: Instance
+metadata: { name: one }
+spec:
+  market: ONE-USD
+  account: main
+  baseEnv: env/.env.one
+  secrets: [{ envFile: ../secrets/one.env }]
+  runtime: { process: { command: [bot, --market, ONE-USD], cwd: .., envFileVariable: ENV } }
+  journal: { path: "../data/mm_journal/mm_{market}_*.jsonl" }
+  venue: { sim: { url: "http://127.0.0.1:1" } }
+  health: { limits: { dataAge: { max: 5m } } }
+`;
+
+/** What is read once when the program is built. */
+const SMALL_FLEET = [
+  ['fleet/fleet.yaml', 'apiVersion: mmfleet/v1\nkind: Fleet\nmetadata: { name: small }\nspec: { interval: 30s }\n'],
+  ['fleet/one.yaml', ONE_INSTANCE],
+  ['fleet/env/.env.one', 'MM_MARKET_NAME=ONE-USD\nMM_ENVIRONMENT=testnet # no money\nMM_SPREAD_MULTIPLIER="1.2"\n'],
+].map(([path, text]) => ({ path, text, blob: '' }));
+
 rmSync(DIST, { recursive: true, force: true });
 const modules = await build({
   ...common,
@@ -45,7 +66,7 @@ const modules = await build({
   banner: { js: "import { createRequire as _create } from 'node:module'; const require = _create(import.meta.url);" },
   plugins: [writtenValidators(await validatorCode()), families()],
 });
-await joinLooking(modules.metafile.outputs);
+await joinScripts(modules.metafile.outputs);
 const { helpTexts } = await import(pathToFileURL(join(DIST, 'lib', 'program.js')).href);
 const scripts = await build({
   ...common,
@@ -145,25 +166,70 @@ function families() {
 }
 
 /**
- * What every command needs and what those that look are made of, as one script that is kept as compiled code: to find, link and
- * compile modules takes longer than most commands. The files it is joined from hand on what stands there, so that nothing is
- * loaded twice, whoever asks for it.
+ * What every command needs and what those that look are made of, as one script, and what reads specs as another: to find,
+ * link and compile modules takes longer than most commands.
  */
-async function joinLooking(outputs) {
-  const isJoined = (entry) => entry === 'family:status' || /\/(main|program|trees|analyse-cli)\.ts$/.test(entry);
-  const paths = new Set(Object.keys(outputs).filter((path) => isJoined(outputs[path].entryPoint ?? '')));
-  for (const path of paths)
-    for (const { kind, external, path: next } of outputs[path].imports)
-      if (kind === 'import-statement' && external !== true) paths.add(next);
-  const parts = [...paths].map((path, n) => ({
-    path,
-    names: outputs[path].exports.map((name) => [name, `p${n}_${name}`]),
-  }));
-  const joined = parts.map(
-    ({ path, names }) =>
-      `export { ${names.map(([name, ours]) => `${name} as ${ours}`).join(', ')} } from './${basename(path)}';`,
+async function joinScripts(outputs) {
+  const closureOf = (isEntry, without = new Map()) => {
+    const paths = new Set(Object.keys(outputs).filter((path) => isEntry(outputs[path].entryPoint ?? '')));
+    for (const path of paths)
+      for (const { kind, external, path: next } of outputs[path].imports)
+        if (kind === 'import-statement' && external !== true && !without.has(next)) paths.add(next);
+    return [...paths];
+  };
+  const partsOf = (paths, script) =>
+    new Map(
+      paths.map((path, n) => [path, { script, names: outputs[path].exports.map((name) => [name, `p${n}_${name}`]) }]),
+    );
+  const looking = partsOf(
+    closureOf((entry) => entry === 'family:status' || /\/(main|program|trees|analyse-cli)\.ts$/.test(entry)),
+    'looking',
   );
-  const script = await build({
+  const reading = partsOf(
+    closureOf((entry) => /\/(read-desired|validators)\.ts$/.test(entry), looking),
+    'reading',
+  );
+  const texts = new Map([...looking, ...reading].map(([path]) => [path, readFileSync(join(ROOT, path), 'utf8')]));
+  const all = new Map([...looking, ...reading]);
+  await writeScript('looking', looking, all, texts);
+  await writeScript('reading', reading, all, texts);
+  for (const [path, { script, names }] of all) {
+    const handedOn = names.map(([name, ours]) => `${ours} as ${name}`).join(', ');
+    writeFileSync(join(ROOT, path), `export { ${handedOn} } from './${script}.js';\n`);
+    if (outputs[path].entryPoint === undefined) continue;
+    const handed = names.map(([name, ours]) => `${name}: all.${ours}`).join(', ');
+    writeFileSync(
+      asScript(join(ROOT, path)),
+      `const all = require('./${script}.cjs');\nmodule.exports = { ${handed} };\n`,
+    );
+  }
+  const { compile } = await evaluated('src/shell/compiled.ts');
+  const script = (name) => join(DIST, 'lib', `${name}.script.js`);
+  writeFileSync(`${script('looking')}.code`, compile(script('looking'), undefined).code());
+  const read = compile(script('reading'), undefined);
+  const [, readDesired] = [...reading.values()].flatMap(({ names }) => names).find(([name]) => name === 'readDesired');
+  // Its functions are compiled when they are called first, and kept then.
+  const { problems } = read.exports[readDesired](SMALL_FLEET, null);
+  if (problems.length > 0) throw new Error(JSON.stringify(problems));
+  writeFileSync(`${script('reading')}.code`, read.code());
+}
+
+/** The same module for scripts. */
+function asScript(path) {
+  return path.replace(/\.js$/, '.cjs');
+}
+
+/**
+ * Joins parts into one script that is kept as compiled code. The files that they were hand on what stands there, so that
+ * nothing is loaded twice, whoever asks for it.
+ */
+async function writeScript(name, parts, all, texts) {
+  const joined = [...parts].map(
+    ([path, { names }]) =>
+      `export { ${names.map(([each, ours]) => `${each} as ${ours}`).join(', ')} } from './${basename(path)}';`,
+  );
+  const outputOf = (path) => `dist/lib/${basename(path)}`;
+  const { outputFiles } = await build({
     ...common,
     stdin: { contents: joined.join('\n'), resolveDir: join(DIST, 'lib') },
     format: 'cjs',
@@ -174,44 +240,52 @@ async function joinLooking(outputs) {
     define: { 'import.meta.url': '__url' },
     plugins: [
       {
-        name: 'apart',
-        setup: ({ onResolve }) =>
-          onResolve({ filter: /^\./ }, ({ path, kind }) =>
-            kind === 'dynamic-import' && !paths.has(`dist/lib/${basename(path)}`)
+        name: 'parts',
+        setup({ onResolve, onLoad }) {
+          onResolve({ filter: /^\./ }, ({ path, kind }) => {
+            if (parts.has(outputOf(path))) return { path: outputOf(path), namespace: 'part' };
+            if (kind === 'dynamic-import')
+              return { path: all.has(outputOf(path)) ? asScript(path) : path, external: true };
+            return kind === 'require-call'
               ? { path, external: true }
-              : undefined,
-          ),
+              : { path: outputOf(path), namespace: 'other-script' };
+          });
+          onLoad({ filter: /.*/, namespace: 'part' }, ({ path }) => ({
+            contents: texts.get(path),
+            resolveDir: join(DIST, 'lib'),
+          }));
+          onLoad({ filter: /.*/, namespace: 'other-script' }, ({ path }) => {
+            const { script, names } = all.get(path);
+            const lines = names.map(([each, ours]) => `export const ${each} = all.${ours};`);
+            return {
+              contents: `const all = require('./${script}.cjs');\n${lines.join('\n')}`,
+              resolveDir: join(DIST, 'lib'),
+            };
+          });
+        },
       },
     ],
   });
-  const path = join(DIST, 'lib', 'looking.script.js');
-  writeFileSync(path, script.outputFiles[0].text.replaceAll(/\bimport\(/g, '__import('));
+  const text = outputFiles[0].text
+    // A script that another one is part of is there at once.
+    .replaceAll(/\bimport\(("\.\/[^"]*\.cjs")\)/g, 'Promise.resolve().then(() => require($1))')
+    .replaceAll(/\bimport\(/g, '__import(');
+  writeFileSync(join(DIST, 'lib', `${name}.script.js`), text);
   await build({
     ...common,
     stdin: {
       contents: `import { loadCompiled } from './compiled.ts';
-        module.exports = loadCompiled(require('node:path').join(__dirname, 'looking.script.js'));`,
+        module.exports = loadCompiled(require('node:path').join(__dirname, '${name}.script.js'));`,
       resolveDir: join(ROOT, 'src', 'shell'),
     },
     format: 'cjs',
-    outfile: 'dist/lib/looking.cjs',
+    outfile: `dist/lib/${name}.cjs`,
   });
-  writeFileSync(`${path}.code`, (await evaluated('src/shell/compiled.ts')).compile(path).code());
-  const main = parts.find((part) => outputs[part.path].entryPoint === 'src/shell/main.ts').names;
-  const handed = main.map(([name, ours]) => `${name}: all.${ours}`).join(', ');
+  const ours = [...parts.values()].flatMap(({ names }) => names.map(([, each]) => each));
   writeFileSync(
-    join(DIST, 'lib', 'main.cjs'),
-    `const all = require('./looking.cjs');\nmodule.exports = { ${handed} };\n`,
+    join(DIST, 'lib', `${name}.js`),
+    `import all from './${name}.cjs';\nexport const { ${ours.join(', ')} } = all;\n`,
   );
-  const all = parts.flatMap(({ names }) => names.map(([, ours]) => ours));
-  writeFileSync(
-    join(DIST, 'lib', 'looking.js'),
-    `import all from './looking.cjs';\nexport const { ${all.join(', ')} } = all;\n`,
-  );
-  for (const { path, names } of parts) {
-    const handedOn = names.map(([name, ours]) => `${ours} as ${name}`).join(', ');
-    writeFileSync(join(ROOT, path), `export { ${handedOn} } from './looking.js';\n`);
-  }
 }
 
 /** The script loads the others as they are built. */

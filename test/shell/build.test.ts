@@ -1,6 +1,6 @@
 /** What the build writes down says the same as the source it was made from. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -45,22 +45,30 @@ test('what remembers is built in once, whichever file it is loaded from: what on
     );
 });
 
-test('the code that is kept beside the script is taken by the Node it was built with; any other is compiled anew', () => {
-  const script = join(ROOT, 'dist/lib/looking.script.js');
-  const code = readFileSync(`${script}.code`);
-  const { exports, refused } = compile(script, code);
-  expect(refused).toBe(false);
-  const dir = mkdtempSync(join(tmpdir(), 'mmfleet-build-'));
-  const copy = (n: number) => join(dir, `${n}.js`);
-  const others = [undefined, code.subarray(0, code.length >> 1), Buffer.concat([Buffer.alloc(4), code.subarray(4)])];
-  for (const [n, other] of others.entries()) {
-    copyFileSync(script, copy(n));
-    const anew = compile(copy(n), other);
-    expect(anew.refused).toBe(other !== undefined);
-    expect(Object.keys(anew.exports)).toEqual(Object.keys(exports));
-  }
-  rmSync(dir, { recursive: true });
-});
+test.each(['looking', 'reading'])(
+  'the code that is kept beside the script %s is taken by the Node it was built with; any other is compiled anew',
+  (name) => {
+    const script = join(ROOT, `dist/lib/${name}.script.js`);
+    const code = readFileSync(`${script}.code`);
+    const { exports, refused } = compile(script, code);
+    expect(refused).toBe(false);
+    const dir = mkdtempSync(join(tmpdir(), 'mmfleet-build-'));
+    // What one script needs of the other.
+    writeFileSync(
+      join(dir, 'looking.cjs'),
+      `module.exports = require(${JSON.stringify(join(ROOT, 'dist/lib/looking.cjs'))});`,
+    );
+    const copy = (n: number) => join(dir, `${n}.js`);
+    const others = [undefined, code.subarray(0, code.length >> 1), Buffer.concat([Buffer.alloc(4), code.subarray(4)])];
+    for (const [n, other] of others.entries()) {
+      copyFileSync(script, copy(n));
+      const anew = compile(copy(n), other);
+      expect(anew.refused).toBe(other !== undefined);
+      expect(Object.keys(anew.exports)).toEqual(Object.keys(exports));
+    }
+    rmSync(dir, { recursive: true });
+  },
+);
 
 type Built = { validatorOf: typeof validatorOf };
 
