@@ -8,6 +8,9 @@
  */
 export const MARKOUT_GRACE_S = 60;
 
+/** So many that are resolved may wait for one that is not. */
+const FEW = 32;
+
 type Pending = { id: number; dueTs: number; sign: 1 | -1; price: number };
 
 /** One horizon's queue. `resolve` is called once per fill: bps, or null when no mid came within the grace. */
@@ -72,11 +75,11 @@ export class MarkoutQueue {
     this.#head = 0;
   }
 
+  /** What is resolved goes at once where nothing else waits, and else when it is most of the queue. */
   #pop(): void {
     this.#head += 1;
-    if (this.#head > 1024 && this.#head * 2 > this.#pending.length) {
-      this.#pending = this.#pending.slice(this.#head);
-      this.#head = 0;
-    }
+    if (this.#head * 2 <= this.#pending.length || (this.#head < FEW && this.#head < this.#pending.length)) return;
+    this.#pending = this.#pending.slice(this.#head);
+    this.#head = 0;
   }
 }
