@@ -41,6 +41,33 @@ export async function listTree(
   return ok(files);
 }
 
+/**
+ * What two revisions do not have in common, by path: as it is in the second one, null: it is not there. As `listTree` says it,
+ * without listing what is the same.
+ */
+export async function treeChanges(
+  repo: Repo,
+  from: string,
+  to: string,
+): Promise<Result<Map<string, Pick<TreeFile, 'blob' | 'mode'> | null>>> {
+  const run = {
+    cwd: repo.root,
+    args: ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-abbrev', from, to, '--'],
+  };
+  const done = await gitText(run);
+  if (!done.ok) return done;
+  const changes = new Map<string, Pick<TreeFile, 'blob' | 'mode'> | null>();
+  const words = done.value.split('\0');
+  for (let i = 0; i + 1 < words.length; i += 2) {
+    const [, mode = '', , blob = ''] = words[i]!.split(' ');
+    changes.set(words[i + 1]!, mode === NO_MODE || mode === SUBMODULE ? null : { blob, mode });
+  }
+  return ok(changes);
+}
+
+const NO_MODE = '000000';
+const SUBMODULE = '160000';
+
 const TAB = 9;
 /** Behind the mode and the word `blob`. */
 const BLOB_AT = 12;

@@ -1,6 +1,6 @@
 /** Desired state at revisions and in the working tree: what is listed by git, read once, and kept for the next command. */
 import type { Repo } from '../adapters/git.ts';
-import { listTree, readBlobs, readWorktree } from '../adapters/git-read.ts';
+import { listTree, readBlobs, readWorktree, treeChanges } from '../adapters/git-read.ts';
 import { gitText } from '../adapters/git-run.ts';
 import { itersByBase, parseIterName } from '../core/env/iter.ts';
 import { fail, ok, type Result } from '../core/problem.ts';
@@ -41,7 +41,14 @@ export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): T
     if (last?.desired.revision === revision) return ok(last.desired);
     const before = stored();
     const same = before?.revision === revision ? before : null;
-    const listed = same === null ? await list(repo, revision) : ok(same.files);
+    const listed =
+      same === null
+        ? await list(
+            repo,
+            revision,
+            last === null ? before : { revision: last.desired.revision ?? revision, files: last.files },
+          )
+        : ok(same.files);
     if (!listed.ok) return listed;
     const files = texts.turnTo(listed.value);
     const memory = last?.desired.memory ?? before?.memory;
@@ -85,7 +92,47 @@ export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): T
 
 const TEXT_LIMIT_FILES = 200_000;
 
-async function list(repo: Repo, revision: string): Promise<Result<ListedFile[]>> {
+/** Files of a revision in git's order; of one that was listed `before` only what has changed since is asked for. */
+async function list(
+  repo: Repo,
+  revision: string,
+  before: { revision: string; files: readonly ListedFile[] } | null,
+): Promise<Result<readonly ListedFile[]>> {
+  const changes = before === null ? null : await treeChanges(repo, before.revision, revision);
+  if (before !== null && changes?.ok === true) {
+    const files = changed(before.files, changes.value);
+    if (files !== null && files.length <= TEXT_LIMIT_FILES) return ok(files);
+  }
+  return listWhole(repo, revision);
+}
+
+/** null: git's order of the new paths is not that of their texts. */
+function changed(
+  files: readonly ListedFile[],
+  changes: ReadonlyMap<string, { blob: string; mode: string } | null>,
+): readonly ListedFile[] | null {
+  if (changes.size === 0) return files;
+  const added: ListedFile[] = [];
+  for (const [path, file] of changes) if (file !== null) added.push(listedFile({ ...file, path }));
+  if (added.some(({ path }) => !PLAIN.test(path))) return null;
+  added.sort((a, b) => (a.path < b.path ? 1 : -1));
+  const now: ListedFile[] = [];
+  for (const file of files) {
+    while (added.length > 0 && added.at(-1)!.path < file.path) now.push(added.pop()!);
+    if (!changes.has(file.path)) now.push(file);
+  }
+  while (added.length > 0) now.push(added.pop()!);
+  return now;
+}
+
+/** Compared by their characters or by their bytes these come in one order, and before all others. */
+const PLAIN = /^[ -~]*$/;
+
+function listedFile({ path, blob, mode }: { path: string; blob: string; mode: string }): ListedFile {
+  return { path, blob, kind: mode === LINK_MODE ? 'link' : isTextPath(path) ? 'text' : 'rest' };
+}
+
+async function listWhole(repo: Repo, revision: string): Promise<Result<ListedFile[]>> {
   const listed = await listTree(repo, revision, '');
   if (!listed.ok) return listed;
   if (listed.value.length > TEXT_LIMIT_FILES) {
@@ -95,24 +142,19 @@ async function list(repo: Repo, revision: string): Promise<Result<ListedFile[]>>
       retry: 'stalled',
     });
   }
-  return ok(
-    listed.value.map(({ path, blob, mode }) => ({
-      path,
-      blob,
-      kind: mode === LINK_MODE ? 'link' : isTextPath(path) ? 'text' : 'rest',
-    })),
-  );
+  return ok(listed.value.map(listedFile));
 }
 
 /** What has to be read to say what is desired: specs, holds and the envs that may run, unless they are known. */
 function needed(files: readonly ListedFile[], memory: Memory | undefined): ListedFile[] {
-  const newest = itersByBase(files.map((f) => f.path));
+  let newest: ReturnType<typeof itersByBase> | null = null;
   return files.filter(({ path, blob, kind }) => {
-    if (kind !== 'text' || groupOf(path) === 'records') return false;
-    const iter = parseIterName(path);
-    if (iter !== null && newest.get(iter.basePath)?.at(-1) !== iter.iter) return false;
     const known = memory?.specs.files.get(path) ?? memory?.envs.get(path);
-    return known?.blob !== blob;
+    if (kind !== 'text' || known?.blob === blob || groupOf(path) === 'records') return false;
+    const iter = parseIterName(path);
+    if (iter === null) return true;
+    newest ??= itersByBase(files.map((f) => f.path));
+    return newest.get(iter.basePath)?.at(-1) === iter.iter;
   });
 }
 

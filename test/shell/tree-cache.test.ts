@@ -221,3 +221,42 @@ test('damaged changes only cost reading anew what they said', async () => {
     expect(told(await at(revision))).toEqual(want);
   }
 });
+
+test('from one commit to the next only what changed is listed: the same files in the order of git, whatever became of them', async () => {
+  const STEPS: [string, Record<string, string | null>][] = [
+    [
+      'names around a slash',
+      { 'fleet/env-a': 'A=1\n', 'fleet/env.b': 'B=1\n', 'fleet/env0': 'C=1\n', 'a/b': '', 'a-b': '' },
+    ],
+    ['one changed, one gone', { 'fleet/env-a': 'A=2\n', 'fleet/env0': null }],
+    ['a file becomes a folder', { 'fleet/env.b': null, 'fleet/env.b/c': 'D=1\n', 'a.b': '' }],
+    ['letters of other scripts', { 'fleet/notes/ärger': '1', 'fleet/notes/\u{1F600}': '2', 'fleet/notes/\uFF5E': '3' }],
+    ['among them a plain one', { 'fleet/notes/plain': '4', 'fleet/notes/ärger': null }],
+    ['nothing', {}],
+  ];
+  const daemon = open();
+  expect((await daemon.at(clone.git('rev-parse', 'HEAD'))).ok).toBe(true);
+  for (const [what, files] of STEPS) {
+    const before = open();
+    await before.at(clone.git('rev-parse', 'HEAD')).then((read) => read.ok && before.keep(read.value));
+    const revision = commit(files);
+    const all = await readTree(clone.repo, revision, '');
+    if (!all.ok) throw new Error(all.problem.message);
+    const want = all.value.filter(({ mode }) => mode !== '120000').map(({ path, blob }) => [path, blob]);
+    for (const trees of [daemon, open()]) {
+      const read = await trees.at(revision);
+      if (!read.ok) throw new Error(read.problem.message);
+      expect(
+        [...read.value.files.values()].map(({ path, blob }) => [path, blob]),
+        what,
+      ).toEqual(want);
+    }
+  }
+  symlinkSync('env-a', join(clone.dir, 'fleet/env-link'));
+  const linked = await daemon.at(commit({ 'fleet/holds.yaml': '' }));
+  expect(linked.ok && linked.value.files.has('fleet/env-link')).toBe(false);
+  // A revision that is there no more: all is listed.
+  clone.git('update-ref', 'refs/heads/main', clone.git('commit-tree', '-m', 'anew', 'HEAD^{tree}'));
+  const anew = await open().at(clone.git('rev-parse', 'HEAD'));
+  expect(anew.ok && linked.ok && [...anew.value.files.keys()]).toEqual(linked.ok && [...linked.value.files.keys()]);
+});
