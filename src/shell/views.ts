@@ -206,28 +206,41 @@ function sortOut(trail: readonly TrailEntry[], bases: Bases): Map<string, TrailE
   const own = new Map([...bases.keys()].map((name): [string, TrailEntry[]] => [name, []]));
   const byBase = new Map<string, string[]>();
   for (const [name, base] of bases) if (base !== null) byBase.set(base, [...(byBase.get(base) ?? []), name]);
+  const lengths = new Set([...byBase.keys()].map((base) => base.length));
+  const basesOf = (path: string) => namesOf(path, byBase, lengths);
   for (const entry of trail) {
-    const files = new Map<string, TrailEntry['files']>(entry.instance === null ? [] : [[entry.instance, []]]);
-    for (const file of entry.files)
-      for (const name of basesOf(file.path, byBase)) {
-        const known = files.get(name);
-        if (known === undefined) files.set(name, [file]);
-        else known.push(file);
-      }
     // The commit that brings a whole fleet is in every trail: each searches only its own files of it.
-    const shared = entry.files.length <= FEW_FILES;
-    for (const [name, theirs] of files) own.get(name)?.push(shared ? entry : entryWith(entry, { files: theirs }));
+    if (entry.files.length > FEW_FILES) shareOut(entry, own, basesOf);
+    else for (const name of concerned(entry, basesOf)) own.get(name)?.push(entry);
   }
   return own;
 }
 
 const FEW_FILES = 16;
 
-/** Whose base env a path is, or is written beside: the path itself, and each part of it that ends before a dot. */
-function basesOf(path: string, byBase: ReadonlyMap<string, string[]>): string[] {
-  const found = [...(byBase.get(path) ?? [])];
+/** Instances that an entry names or touches, each once. */
+function concerned({ instance, files }: TrailEntry, basesOf: (path: string) => string[]): string[] {
+  const names = instance === null ? [] : [instance];
+  for (const { path } of files) for (const name of basesOf(path)) if (!names.includes(name)) names.push(name);
+  return names;
+}
+
+function shareOut(entry: TrailEntry, own: Map<string, TrailEntry[]>, basesOf: (path: string) => string[]): void {
+  const files = new Map<string, TrailEntry['files']>(entry.instance === null ? [] : [[entry.instance, []]]);
+  for (const file of entry.files)
+    for (const name of basesOf(file.path)) {
+      const known = files.get(name);
+      if (known === undefined) files.set(name, [file]);
+      else known.push(file);
+    }
+  for (const [name, theirs] of files) own.get(name)?.push(entryWith(entry, { files: theirs }));
+}
+
+/** Whose base env a path is, or is written beside: the path itself, and each part of it that ends before a dot and is as long as one. */
+function namesOf(path: string, byBase: ReadonlyMap<string, string[]>, lengths: ReadonlySet<number>): string[] {
+  const found = lengths.has(path.length) ? [...(byBase.get(path) ?? [])] : [];
   for (let dot = path.indexOf('.'); dot !== -1; dot = path.indexOf('.', dot + 1))
-    found.push(...(byBase.get(path.slice(0, dot)) ?? []));
+    if (lengths.has(dot)) found.push(...(byBase.get(path.slice(0, dot)) ?? []));
   return found;
 }
 
