@@ -1,7 +1,21 @@
 /** Whole-file analysis, the tail, and layouts of other bots. */
 import { linkSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cli, folder, generate, installed, medianOf, node, nothing, pair, peak, row, run, skip } from './measure.ts';
+import {
+  cli,
+  folder,
+  generate,
+  installed,
+  medianOf,
+  node,
+  nothing,
+  pair,
+  peak,
+  peakOf,
+  row,
+  run,
+  skip,
+} from './measure.ts';
 
 export const LARGE_MB = Number(process.env['BENCH_LARGE_MB'] ?? 300);
 export const MEDIUM_MB = Number(process.env['BENCH_MEDIUM_MB'] ?? 100);
@@ -31,8 +45,12 @@ export function wholeFile(): void {
   if (installed('rg')) pair(rg, ours(large), ['rg', '-N', '"type": "fill"', large]);
   else skip(rg.goal, rg.what, rg.peer, 'not installed');
   const duck = { goal: 'G4', what: `analyse ${MEDIUM_MB} MB, CPU`, peer: 'DuckDB read_json', limit: 0.35 };
-  if (installed(DUCKDB)) pair(duck, ours(medium), [DUCKDB, '-c', duckQuery(medium)]);
-  else skip(duck.goal, duck.what, duck.peer, 'not installed');
+  const held = { ...duck, what: `analyse ${MEDIUM_MB} MB, peak memory`, limit: 0.4 };
+  const query = [DUCKDB, '-c', duckQuery(medium)];
+  if (installed(DUCKDB)) {
+    pair(duck, ours(medium), query);
+    row({ ...held, ratio: medianOf(() => peakOf(ours(medium)) / peakOf(query)) });
+  } else for (const { goal, what, peer } of [duck, held]) skip(goal, what, peer, 'not installed');
   const plain = { goal: 'G5', what: `analyse ${MEDIUM_MB} MB, CPU`, peer: 'readline + JSON.parse', limit: 0.3 };
   pair(plain, ours(medium), node('parse-all', medium));
 }

@@ -45,6 +45,13 @@ export function peak(...args: string[]): number {
   return Number(stdout.slice(stdout.lastIndexOf('@@') + 2));
 }
 
+/** The same of any program, as the kernel kept it until shortly before the end. */
+export function peakOf(command: string[]): number {
+  const look = 'while line=$(grep VmHWM "/proc/$!/status" 2>/dev/null); do last=$line; sleep 0.005; done';
+  const { stdout } = run(['bash', '-c', `"$@" >/dev/null & ${look}; wait $! && echo "$last"`, 'bash', ...command]);
+  return Number(/\d+/.exec(stdout)![0]) / 1024;
+}
+
 function hookFile(code: string): string {
   const path = join(folder, 'peak.cjs');
   writeFileSync(path, code);
