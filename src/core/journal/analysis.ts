@@ -1,7 +1,7 @@
 import { Decimal, plain } from '../decimal.ts';
 import { ExactSum } from './exact-sum.ts';
 import { realizedPnl } from './fifo.ts';
-import type { LineReader, SkimmedSum } from './line-reader.ts';
+import { type LineReader, type SkimmedSum, SUM_NAMES } from './line-reader.ts';
 import { MarkoutBook, type MarkoutSummary, type PointSeries } from './markout-book.ts';
 import { edgeOf, sideOf } from './parse.ts';
 import { type RecentFill, RecentFills } from './recent-fills.ts';
@@ -130,7 +130,7 @@ export class JournalAnalysis {
       this.#edge.addAll(reader.edges, more.edges);
       this.#adverse += more.adverse;
       this.#edgeRecomputed.addAll(reader.edgesAgain, more.edgesAgain);
-      reader.eachSum((name, whole, places) => this.#sums[name].addWhole(whole, places));
+      this.#addSums(reader);
     }
     if (positions > 0) this.#position = reader.skimmedPosition;
     this.#positions += positions;
@@ -139,6 +139,16 @@ export class JournalAnalysis {
     this.#noteBeat(run.runId, more.firstBeatTs);
     for (let at = 0; at < more.gaps; at += 1) this.#noteGap(reader.gaps[2 * at]!, reader.gaps[2 * at + 1]!);
     this.#heartbeat = { runId: run.runId, ts: more.lastBeatTs };
+  }
+
+  #addSums(reader: LineReader): void {
+    for (let rest = reader.sumPlaces; rest !== 0; rest &= rest - 1) {
+      const places = 31 - Math.clz32(rest & -rest);
+      for (let at = 0; at < SUM_NAMES.length; at += 1) {
+        const whole = reader.sumOf(at, places);
+        if (whole !== 0) this.#sums[SUM_NAMES[at]!].addWhole(whole, places);
+      }
+    }
   }
 
   bad(line: BadLine): void {

@@ -9,7 +9,7 @@ const FULL_TYPES = ['run_start', 'run_end', 'error', 'drawdown_stop', 'margin_gu
 export type QuickType = (typeof TYPES)[number];
 
 /** Sums over skimmed fills, in the order in which they are kept. */
-const SUM_NAMES = ['notional', 'takerNotional', 'fees', 'cashflow', 'net'] as const;
+export const SUM_NAMES = ['notional', 'takerNotional', 'fees', 'cashflow', 'net'] as const;
 export type SkimmedSum = (typeof SUM_NAMES)[number];
 
 /**
@@ -129,16 +129,14 @@ export class LineReader {
   /** Pairs of times. */
   readonly gaps: Float64Array;
 
-  /** Gives each sum over their fills, by places: a whole multiple of 10^-places. */
-  eachSum(take: (sum: SkimmedSum, whole: number, places: number) => void): void {
-    const places = this.#words[SUM_PLACES]!;
-    for (let n = 0; n < 32; n += 1) {
-      if ((places & (1 << n)) === 0) continue;
-      for (const [at, name] of SUM_NAMES.entries()) {
-        const whole = this.#times[SUMS + at * 32 + n]!;
-        if (whole !== 0) take(name, whole, n);
-      }
-    }
+  /** Bits: places behind the point with which a sum over their fills was kept. */
+  get sumPlaces(): number {
+    return this.#words[SUM_PLACES]!;
+  }
+
+  /** Sum number `at` of those with so many places, a whole multiple of 10^-places. */
+  sumOf(at: number, places: number): number {
+    return this.#times[SUMS + at * 32 + places]!;
   }
 
   #shown(at: number, end: number): number {

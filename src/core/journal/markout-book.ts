@@ -69,7 +69,7 @@ export class MarkoutBook {
       for (; at > this.#heldStart; at -= 1) {
         const before = 3 * ((at - 1) & HELD_MASK);
         if (!(held[before]! > ts)) break;
-        held.copyWithin(3 * (at & HELD_MASK), before, before + 3);
+        for (let n = 0; n < 3; n += 1) held[3 * (at & HELD_MASK) + n] = held[before + n]!;
       }
       const place = 3 * (at & HELD_MASK);
       held[place] = ts;

@@ -42,7 +42,8 @@ export class RecentFills {
       const some = Math.min(count - at, this.#capacity - this.#next);
       this.#makeRoom(this.#next + some);
       this.#rows.set(rows.subarray(ROW * at, ROW * (at + some)), ROW * this.#next);
-      for (let n = 0; n < some; n += 1) this.#items[this.#next + n] = null;
+      while (this.#items.length < this.#next + some) this.#items.push(null);
+      this.#items.fill(null, this.#next, this.#next + some);
       this.#next = (this.#next + some) % this.#capacity;
       at += some;
     }
