@@ -73,24 +73,35 @@ class Output {
   }
 
   push(chunk: Buffer): void {
-    if (this.#onOutput !== undefined) {
-      this.#onOutput(this.#decoder.write(chunk));
-      return;
-    }
     this.#bytes += chunk.length;
-    if (this.#bytes <= OUTPUT_LIMIT_BYTES) this.#chunks.push(chunk);
+    if (this.#onOutput !== undefined) {
+      this.#chunks.push(chunk);
+      if (this.#bytes >= TEXT_BYTES) this.#handOn();
+    } else if (this.#bytes <= OUTPUT_LIMIT_BYTES) this.#chunks.push(chunk);
     else if (!this.overflowed) {
       this.overflowed = true;
       this.#onOverflow();
     }
   }
 
+  #handOn(): void {
+    this.#onOutput?.(this.#decoder.write(Buffer.concat(this.#chunks)));
+    this.#chunks.length = 0;
+    this.#bytes = 0;
+  }
+
   end(): Buffer {
-    const rest = this.#onOutput === undefined ? '' : this.#decoder.end();
-    if (rest !== '') this.#onOutput?.(rest);
+    if (this.#onOutput !== undefined) {
+      this.#handOn();
+      const rest = this.#decoder.end();
+      if (rest !== '') this.#onOutput(rest);
+    }
     return this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
   }
 }
+
+/** Handed on in texts of this length: parts cut out of them keep them, and what is longer than a page of V8's heap is not copied when it is collected. */
+const TEXT_BYTES = 512 * 1024;
 
 const FORCE_KILL_AFTER_MS = 2_000;
 
