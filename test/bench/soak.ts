@@ -28,8 +28,6 @@ type Sample = {
   descriptors: number;
   /** Of the daemon since its start, seconds. */
   cpuS: number;
-  /** Passes since the start of the soak. */
-  passes: number;
 };
 type Pass = { minute: number; ms: number; whole: boolean };
 
@@ -134,7 +132,6 @@ function sample(): Sample {
     heapMib: Number(readFileSync(heapFile, 'utf8')) / 2 ** 20,
     descriptors: readdirSync(`${proc}/fd`).length,
     cpuS: cpuOf(readFileSync(`${proc}/stat`, 'utf8')),
-    passes: passes.length,
   };
 }
 
@@ -150,7 +147,7 @@ function header(): void {
     'passes',
     'quiet ms',
     'whole ms',
-    'CPU ms a pass',
+    'CPU s',
     'load',
     'RSS MiB',
     'heap MiB',
@@ -173,7 +170,7 @@ function row(samples: Sample[], minute: number): void {
     here.length,
     middle(of(false)),
     middle(of(true)),
-    cpuMs(samples.filter((s) => s.minute >= minute - 1)).toFixed(0),
+    cpuAMinute(samples.filter((s) => s.minute >= minute - 1)).toFixed(1),
     loadavg()[0]!.toFixed(1),
     last.rssMib.toFixed(0),
     last.heapMib.toFixed(1),
@@ -187,10 +184,10 @@ function row(samples: Sample[], minute: number): void {
   process.stdout.write(`| ${cells.join(' | ')} |\n`);
 }
 
-/** CPU of the daemon for each pass between the first and the last of these, ms. */
-function cpuMs(samples: Sample[]): number {
+/** CPU of the daemon in each minute between the first and the last of these, seconds: what there is to do is given by time. */
+function cpuAMinute(samples: Sample[]): number {
   const [first, last] = [samples[0]!, samples.at(-1)!];
-  return (1000 * (last.cpuS - first.cpuS)) / (last.passes - first.passes);
+  return (last.cpuS - first.cpuS) / (last.minute - first.minute);
 }
 
 function verdicts(samples: Sample[]): string[] {
@@ -205,12 +202,12 @@ function verdicts(samples: Sample[]): string[] {
   const latency =
     middle(quiet.filter((p) => p.minute >= half).map((p) => p.ms)) /
     middle(quiet.filter((p) => p.minute < half).map((p) => p.ms));
-  const cpu = cpuMs(samples.filter((s) => s.minute >= half)) / cpuMs(samples.filter((s) => s.minute < half));
+  const cpu = cpuAMinute(samples.filter((s) => s.minute >= half)) / cpuAMinute(settled.filter((s) => s.minute < half));
   return [
     memory('memory (RSS)', (s) => s.rssMib),
     memory('heap after a collection', (s) => s.heapMib),
     `quiet pass, second half / first half: ${latency.toFixed(2)}: ${latency <= MOST_SLOWER ? 'flat' : 'GROWS'}`,
-    `CPU a pass, of every kind, second half / first half: ${cpu.toFixed(2)}: ${cpu <= MOST_SLOWER ? 'flat' : 'GROWS'}`,
+    `CPU a minute, second half / first half after the warm-up: ${cpu.toFixed(2)}: ${cpu <= MOST_SLOWER ? 'flat' : 'GROWS'}`,
     `descriptors: ${samples.at(Math.floor(samples.length * WARM_UP))?.descriptors} -> ${samples.at(-1)?.descriptors}`,
     `commits: ${[...kinds].map(([kind, n]) => `${n} ${kind}`).join(', ')}`,
   ];
