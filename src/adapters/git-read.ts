@@ -54,13 +54,16 @@ export async function treeChanges(
     cwd: repo.root,
     args: ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-abbrev', from, to, '--'],
   };
-  const done = await gitText(run);
-  if (!done.ok) return done;
+  const done = await runGit(run);
+  if (done.code !== 0) return fail(gitFailed(run, done));
+  const { stdout } = done;
   const changes = new Map<string, Pick<TreeFile, 'blob' | 'mode'> | null>();
-  const words = done.value.split('\0');
-  for (let i = 0; i + 1 < words.length; i += 2) {
-    const [, mode = '', , blob = ''] = words[i]!.split(' ');
-    changes.set(words[i + 1]!, mode === NO_MODE || mode === SUBMODULE ? null : { blob, mode });
+  const records = [...recordsIn(stdout)];
+  for (let i = 0; i + 1 < records.length; i += 2) {
+    const [, mode = '', , blob = ''] = stdout.toString('latin1', ...records[i]!).split(' ');
+    // Each a text of its own, as in a listing.
+    const file = { blob: Buffer.from(blob).toString('latin1'), mode };
+    changes.set(stdout.toString('utf8', ...records[i + 1]!), mode === NO_MODE || mode === SUBMODULE ? null : file);
   }
   return ok(changes);
 }
