@@ -208,6 +208,33 @@ describe('lines read from their bytes give what the full parser gives', () => {
     }
   });
 
+  test('times out of order, a little and a lot, and long silences', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 1e9 }), fc.constantFrom(0.4, 4, 40, 400), (seed, spread) => {
+        const rnd = random(seed);
+        const text = lines(seed, 900).map((line) =>
+          line.replace(/"ts": ([\d.]+)/, (all, ts) => {
+            const moved = rnd() < 0.3 ? Number(ts) + (rnd() - 0.5) * spread : Number(ts);
+            return rnd() < 0.5 ? `"ts": ${Math.round(moved * 1e4) / 1e4}` : all;
+          }),
+        );
+        same(`${text.join('\n')}\n`);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('more fills that wait for a mid than are held together', () => {
+    const source = lines(8, 4000);
+    const fills = source.filter((line) => line.includes('"fill"'));
+    const bare = fills.map((line) => line.replace(/"(best_bid|best_ask|mid)": "[^"]*", /g, ''));
+    const crowd = Array.from({ length: 30 }, () => bare).flat();
+    const late = source.slice(2000).map((line) => line.replace(/"ts": (\d+)/, (_, ts) => `"ts": ${Number(ts) + 30}`));
+    const { report } = same(`${[...source.slice(0, 300), ...crowd, ...late].join('\n')}\n`);
+    expect(crowd.length).toBeGreaterThan(5000);
+    expect(report.counts.fills).toBeGreaterThan(5000);
+  });
+
   test('two journals in turns, a few lines of each at a time', () => {
     const sources = [lines(5, 1200), lines(6, 1200), lines(5, 1200, 'compact')];
     const reports = (mode: ScanMode, inTurns: boolean) => {

@@ -121,7 +121,7 @@ export class JournalAnalysis {
     run.events += lines;
     run.endTs = endTs;
     this.#endTs = endTs;
-    this.#book.addAll(reader.points, more.points);
+    this.#book.addSkimmed(reader, more.points);
     if (fills > 0) {
       counts.fills += fills;
       run.fills += fills;

@@ -22,6 +22,7 @@ export class LineReader {
   readonly #next: (at: number) => number;
   readonly #skim: (at: number, end: number) => number;
   readonly #decimal: (start: number, end: number) => number;
+  readonly #book: (count: number) => void;
   readonly #memory: Latin1Buffer;
   readonly #words: Int32Array;
   readonly #times: Float64Array;
@@ -31,10 +32,11 @@ export class LineReader {
 
   constructor() {
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(WASM, 'base64')));
-    const { memory, next, skim, decimal } = exports as Exports;
+    const { memory, next, skim, decimal, book } = exports as Exports;
     this.#next = next;
     this.#skim = skim;
     this.#decimal = decimal;
+    this.#book = book;
     this.#memory = Buffer.from(memory.buffer) as Latin1Buffer;
     this.#words = new Int32Array(memory.buffer);
     this.#times = new Float64Array(memory.buffer);
@@ -44,6 +46,13 @@ export class LineReader {
     this.edges = this.#times.subarray(EDGES);
     this.edgesAgain = this.#times.subarray(EDGES_AGAIN);
     this.gaps = this.#times.subarray(GAPS);
+    this.book = {
+      state: this.#times.subarray(BOOK_STATE, BOOK_STATE + BOOK_NUMBERS),
+      held: this.#times.subarray(BOOK_HELD, BOOK_HELD + 3 * BOOK_ROOM),
+      ts: this.#times.subarray(BOOK_TS, BOOK_TS + BOOK_ROOM),
+      price: this.#times.subarray(BOOK_PRICE, BOOK_PRICE + BOOK_ROOM),
+      sign: this.#times.subarray(BOOK_SIGN, BOOK_SIGN + BOOK_ROOM),
+    };
     this.input = this.#memory.subarray(INPUT, INPUT + INPUT_BYTES);
     layTables(this.#memory);
   }
@@ -126,8 +135,18 @@ export class LineReader {
   /** Edges as the journal has them, and as computed again from mid and price. */
   readonly edges: Float64Array;
   readonly edgesAgain: Float64Array;
+  /**
+   * A markout book laid out for `takeIntoBook`. `state`: newest time, released up to, next due, late ones, points held, fills;
+   * then of each horizon its seconds, the first fill that it has not settled, missed ones, and the three numbers of its mean.
+   */
+  readonly book: Record<'state' | 'held' | 'ts' | 'price' | 'sign', Float64Array>;
   /** Pairs of times. */
   readonly gaps: Float64Array;
+
+  /** Takes the first so many points into the book that is laid out: there must be room for each as a point and as a fill. */
+  takeIntoBook(count: number): void {
+    this.#book(count);
+  }
 
   /** Bits: places behind the point with which a sum over their fills was kept. */
   get sumPlaces(): number {
@@ -394,6 +413,7 @@ type Exports = {
   next: (at: number) => number;
   skim: (at: number, end: number) => number;
   decimal: (start: number, end: number) => number;
+  book: (count: number) => void;
 };
 /** Of the standard, as far as it is needed here; Node has it, the language's own library does not. */
 declare const WebAssembly: {
@@ -439,6 +459,15 @@ const SUMS = 483_328 / 8;
 const IDS = 655_360 / 4;
 const EDGES = 663_552 / 8;
 const EDGES_AGAIN = 671_744 / 8;
+const BOOK_STATE = 720_896 / 8;
+const BOOK_HELD = 721_408 / 8;
+const BOOK_TS = 819_712 / 8;
+const BOOK_PRICE = 852_480 / 8;
+const BOOK_SIGN = 885_248 / 8;
+/** Six, and six of each of six horizons. */
+const BOOK_NUMBERS = 42;
+/** Points held, and fills. */
+const BOOK_ROOM = 4096;
 const TENTHS = 679_936;
 const MOST_TENTHS = 48;
 const ONES = 2112;

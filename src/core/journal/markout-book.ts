@@ -1,5 +1,5 @@
+import type { LineReader } from './line-reader.ts';
 import { MARKOUT_GRACE_S } from './markout.ts';
-import { Mean } from './statistics.ts';
 
 /** The horizons of a report by label, in seconds. */
 export const HORIZONS_S = { '250ms': 0.25, '1s': 1, '5s': 5, '30s': 30, '60s': 60, '2m': 120 } as const;
@@ -18,37 +18,25 @@ export type Point = { ts: number; sign: 1 | -1 | 0; price: number };
 
 /**
  * Mean markouts at all horizons in one pass: a small window puts fills and mids in order of time, stably. The formula is
- * that of MarkoutQueue; here the fills, once in order, stand in one list, and each horizon is a place in it. Points come by
- * the hundred thousand: they stand in plain columns, and few functions do it all.
+ * that of MarkoutQueue; here the fills, once in order, stand in one list, and each horizon is a place in it. Its numbers
+ * stand as the line reader has them, which goes on with them by itself (`addSkimmed`).
  */
 export class MarkoutBook {
   /** The window: a ring of time, price and sign of points in order. */
   readonly #held = new Float64Array(3 * HELD);
   #heldStart = 0;
   #heldEnd = 0;
-  /** Fills in order, in columns from `#start` to `#end`; those that every horizon has settled are dropped. */
+  /** Fills in order, in columns from `#start` to the number of fills; those that every horizon has settled are dropped. */
   #ts = new Float64Array(64);
   #price = new Float64Array(64);
-  #sign = new Int8Array(64);
+  #sign = new Float64Array(64);
   #start = 0;
-  #end = 0;
-  /** `next`: place in the columns of the first fill that is not settled. */
-  readonly #horizons: HorizonState[] = Object.values(HORIZONS_S).map((seconds) => ({
-    seconds,
-    next: 0,
-    missed: 0,
-    mean: new Mean(),
-  }));
+  readonly #state = freshState();
   readonly #one = new Float64Array(3);
-  /** Time of the first mid that settles anything. */
-  #nextDue = Number.POSITIVE_INFINITY;
-  #released = Number.NEGATIVE_INFINITY;
-  #newest = Number.NEGATIVE_INFINITY;
-  #late = 0;
 
   /** Lines that came later than the window: when not zero, sort all points and use a new book. */
   get late(): number {
-    return this.#late;
+    return this.#state[LATE]!;
   }
 
   add(ts: number, sign: Point['sign'], price: number): void {
@@ -60,10 +48,10 @@ export class MarkoutBook {
 
   /** The first so many of these points: time, price and sign of each. */
   addAll(points: Float64Array, count: number): void {
-    const held = this.#held;
+    const [held, state] = [this.#held, this.#state];
     for (let from = 0; from < 3 * count; from += 3) {
       const ts = points[from]!;
-      if (ts < this.#released) this.#late += 1;
+      if (ts < state[RELEASED]!) state[LATE]! += 1;
       // Behind all that are not later.
       let at = this.#heldEnd;
       for (; at > this.#heldStart; at -= 1) {
@@ -76,41 +64,70 @@ export class MarkoutBook {
       held[place + 1] = points[from + 1]!;
       held[place + 2] = points[from + 2]!;
       this.#heldEnd += 1;
-      if (ts > this.#newest) this.#newest = ts;
-      const upTo = this.#newest - REORDER_WINDOW_S;
-      if (held[3 * (this.#heldStart & HELD_MASK)]! <= upTo || this.#heldEnd - this.#heldStart > REORDER_LIMIT)
-        this.#release(upTo);
+      if (ts > state[NEWEST]!) state[NEWEST] = ts;
+      this.#release(state[NEWEST]! - REORDER_WINDOW_S);
     }
+  }
+
+  /** The points that the reader has skimmed; it takes them itself when there is room for all that this book holds. */
+  addSkimmed(reader: LineReader, count: number): void {
+    const [{ state, held, ts, price, sign }, ours] = [reader.book, this.#state];
+    const points = this.#heldEnd - this.#heldStart;
+    if (this.#start > 0) this.#makeRoom();
+    if (Math.max(points, ours[FILLS]!) + count > ts.length) {
+      this.addAll(reader.points, count);
+      return;
+    }
+    ours[POINTS] = points;
+    state.set(ours);
+    for (let n = 0; n < points; n += 1) {
+      const from = 3 * ((this.#heldStart + n) & HELD_MASK);
+      for (let at = 0; at < 3; at += 1) held[3 * n + at] = this.#held[from + at]!;
+    }
+    ts.set(this.#ts.subarray(0, ours[FILLS]));
+    price.set(this.#price.subarray(0, ours[FILLS]));
+    sign.set(this.#sign.subarray(0, ours[FILLS]));
+    reader.takeIntoBook(count);
+    ours.set(state);
+    while (this.#ts.length < ours[FILLS]!) this.#makeRoom();
+    this.#ts.set(ts.subarray(0, ours[FILLS]));
+    this.#price.set(price.subarray(0, ours[FILLS]));
+    this.#sign.set(sign.subarray(0, ours[FILLS]));
+    this.#held.set(held.subarray(0, 3 * ours[POINTS]!));
+    this.#heldStart = 0;
+    this.#heldEnd = ours[POINTS]!;
   }
 
   /** Takes what is still held and sums up; no more points after it. */
   finish(): Record<Horizon, MarkoutSummary> {
     this.#release(Number.POSITIVE_INFINITY);
-    const summaries = Object.keys(HORIZONS_S).map((label, at) => {
-      const horizon = this.#horizons[at]!;
+    const state = this.#state;
+    const summaries = Object.keys(HORIZONS_S).map((label, n) => {
+      const at = STATE + HORIZON * n;
+      const until = state[NEWEST]! - MARKOUT_GRACE_S - state[at + SECONDS]!;
       // A fill without a price has no markout at all and is neither missed nor pending.
-      let { next, missed } = horizon;
-      for (; next < this.#end && this.#newest > this.#ts[next]! + horizon.seconds + MARKOUT_GRACE_S; next += 1) {
-        missed += 1;
-      }
-      const { n, value } = horizon.mean;
-      return [label, { mean: value, n, pending: this.#end - next, missed }];
+      let next = state[at + NEXT]!;
+      let missed = state[at + MISSED]!;
+      for (; next < state[FILLS]! && until > this.#ts[next]!; next += 1) missed += 1;
+      const mean = state[at + SUM]! / state[at + COUNT]!;
+      const pending = state[FILLS]! - next;
+      return [label, { mean: Number.isFinite(mean) ? mean : null, n: state[at + COUNT]!, pending, missed }];
     });
     return Object.fromEntries(summaries) as Record<Horizon, MarkoutSummary>;
   }
 
   #release(upTo: number): void {
-    const held = this.#held;
+    const [held, state] = [this.#held, this.#state];
     while (this.#heldStart < this.#heldEnd) {
       const place = 3 * (this.#heldStart & HELD_MASK);
       const ts = held[place]!;
       if (ts > upTo && this.#heldEnd - this.#heldStart <= REORDER_LIMIT) return;
-      if (ts > this.#released) this.#released = ts;
+      if (ts > state[RELEASED]!) state[RELEASED] = ts;
       const price = held[place + 1]!;
       const sign = held[place + 2]!;
       this.#heldStart += 1;
       if (sign === 0) {
-        if (ts >= this.#nextDue) this.#settle(ts, price);
+        if (ts >= state[NEXT_DUE]!) this.#settle(ts, price);
       } else if (price > 0) this.#addFill(ts, sign, price);
     }
     this.#heldStart = 0;
@@ -118,55 +135,90 @@ export class MarkoutBook {
   }
 
   #addFill(ts: number, sign: number, price: number): void {
-    if (this.#end === this.#ts.length) this.#makeRoom();
-    this.#ts[this.#end] = ts;
-    this.#price[this.#end] = price;
-    this.#sign[this.#end] = sign;
-    this.#end += 1;
-    this.#nextDue = Math.min(this.#nextDue, ts + this.#horizons[0]!.seconds);
+    const state = this.#state;
+    if (state[FILLS] === this.#ts.length) this.#makeRoom();
+    const at = state[FILLS]!;
+    this.#ts[at] = ts;
+    this.#price[at] = price;
+    this.#sign[at] = sign;
+    state[FILLS] = at + 1;
+    state[NEXT_DUE] = Math.min(state[NEXT_DUE]!, ts + state[STATE + SECONDS]!);
   }
 
   /** A mid at `ts`: every fill that was due by then has its markout, or has missed it. */
   #settle(ts: number, mid: number): void {
-    const end = this.#end;
+    const state = this.#state;
+    const fills = state[FILLS]!;
     let nextDue = Number.POSITIVE_INFINITY;
-    for (const horizon of this.#horizons) {
-      let at = horizon.next;
-      for (; at < end; at += 1) {
-        const due = this.#ts[at]! + horizon.seconds;
+    for (let place = STATE; place < state.length; place += HORIZON) {
+      let at = state[place + NEXT]!;
+      for (; at < fills; at += 1) {
+        const due = this.#ts[at]! + state[place + SECONDS]!;
         if (due > ts) {
           if (due < nextDue) nextDue = due;
           break;
         }
         const price = this.#price[at]!;
-        if (ts > due + MARKOUT_GRACE_S) horizon.missed += 1;
-        else horizon.mean.add((1e4 * this.#sign[at]! * (mid - price)) / price);
+        if (ts > due + MARKOUT_GRACE_S) state[place + MISSED]! += 1;
+        else this.#count(place, (1e4 * this.#sign[at]! * (mid - price)) / price);
       }
-      horizon.next = at;
+      state[place + NEXT] = at;
+      // The longest horizon, the last one, is the last to settle a fill.
+      this.#start = at;
     }
-    this.#nextDue = nextDue;
-    // The longest horizon is the last to settle a fill.
-    this.#start = this.#horizons.at(-1)!.next;
+    state[NEXT_DUE] = nextDue;
   }
 
-  /** Moves the fills to the beginning of the columns when half of them is free, else makes these longer. */
+  /** One more markout of a horizon, added as `Mean` adds. */
+  #count(place: number, markout: number): void {
+    const state = this.#state;
+    const sum = state[place + SUM]!;
+    const adjusted = markout - state[place + LOST]!;
+    const next = sum + adjusted;
+    state[place + SUM] = next;
+    state[place + LOST] = next - sum - adjusted;
+    state[place + COUNT]! += 1;
+  }
+
+  /** Moves the fills to the beginning of the columns; when hardly any are free, these become longer. */
   #makeRoom(): void {
-    const [start, end] = [this.#start, this.#end];
-    const length = end - start > end / 2 ? 2 * end : end;
-    this.#ts = moved(this.#ts.subarray(start), new Float64Array(length));
-    this.#price = moved(this.#price.subarray(start), new Float64Array(length));
-    this.#sign = moved(this.#sign.subarray(start), new Int8Array(length));
-    for (const horizon of this.#horizons) horizon.next -= start;
+    const [start, state] = [this.#start, this.#state];
+    const end = state[FILLS]!;
+    const length = end - start > this.#ts.length / 2 ? 2 * this.#ts.length : this.#ts.length;
+    const moved = (column: Float64Array<ArrayBuffer>) => {
+      const to = length === column.length ? column : new Float64Array(length);
+      to.set(column.subarray(start, end));
+      return to;
+    };
+    this.#ts = moved(this.#ts);
+    this.#price = moved(this.#price);
+    this.#sign = moved(this.#sign);
+    for (let place = STATE; place < state.length; place += HORIZON) state[place + NEXT]! -= start;
     this.#start = 0;
-    this.#end = end - start;
+    state[FILLS] = end - start;
   }
 }
-
-type HorizonState = { seconds: number; next: number; missed: number; mean: Mean };
 
 /** Points in the ring at most: more than `REORDER_LIMIT`, a power of two. */
 const HELD = 8192;
 const HELD_MASK = HELD - 1;
+
+// As in src/core/journal/wasm/journal-line.ts: numbers of a book, and behind them those of each horizon.
+const [NEWEST, RELEASED, NEXT_DUE, LATE, POINTS, FILLS, STATE] = [0, 1, 2, 3, 4, 5, 6];
+const [SECONDS, NEXT, MISSED, SUM, LOST, COUNT, HORIZON] = [0, 1, 2, 3, 4, 5, 6];
+
+function freshState(): Float64Array {
+  const horizons = Object.values(HORIZONS_S).flatMap((seconds) => [seconds, 0, 0, 0, 0, 0]);
+  return Float64Array.from([
+    Number.NEGATIVE_INFINITY,
+    Number.NEGATIVE_INFINITY,
+    Number.POSITIVE_INFINITY,
+    0,
+    0,
+    0,
+    ...horizons,
+  ]);
+}
 
 /** All points of a journal, for the second pass over one that is badly out of order: 24 bytes a point. */
 export class PointSeries {
@@ -175,7 +227,9 @@ export class PointSeries {
 
   add({ ts, sign, price }: Point): void {
     if (3 * this.#count === this.#points.length) {
-      this.#points = moved(this.#points, new Float64Array(this.#points.length * 2));
+      const wider = new Float64Array(this.#points.length * 2);
+      wider.set(this.#points);
+      this.#points = wider;
     }
     this.#points.set([ts, price, sign], 3 * this.#count);
     this.#count += 1;
@@ -191,9 +245,4 @@ export class PointSeries {
     for (const at of order) book.add(points[3 * at]!, points[3 * at + 2] as Point['sign'], points[3 * at + 1]!);
     return book.finish();
   }
-}
-
-function moved<T extends Float64Array | Int8Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

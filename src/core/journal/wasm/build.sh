@@ -5,7 +5,7 @@ cd "$(dirname "$0")"
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 npx --yes --package assemblyscript@0.28.20 asc journal-line.ts -O3 --noAssert --runtime stub --enable simd \
-  --initialMemory 11 --maximumMemory 11 -o "$out/line.wasm" >&2
+  --initialMemory 15 --maximumMemory 15 -o "$out/line.wasm" >&2
 node -e '
   const { createHash } = require("node:crypto");
   const { readFileSync, writeFileSync } = require("node:fs");
