@@ -19,7 +19,13 @@ export type Decisions = { of: string; decidedOf(name: string): Decided | null };
 
 const MADE_A_TURN = 8;
 
-type Quiet = { kept: KeptGlance; view?: JournalView; made: Pick<LookedAt, 'spec' | 'env'>; folder: string };
+type Quiet = {
+  kept: KeptGlance;
+  view?: JournalView;
+  look?: number;
+  made: Pick<LookedAt, 'spec' | 'env'>;
+  folder: string;
+};
 
 /** `inner` restores and reads; `file` is read at the first look. */
 export function quietJournals(root: string, inner: Journals, file: GlanceFile): JournalReader {
@@ -28,7 +34,9 @@ export function quietJournals(root: string, inner: Journals, file: GlanceFile): 
   /** Whose glance still stands, by name; null: theirs does not. */
   const quiet = new Map<string, Quiet | null>();
   let glances: Glances | null = null;
+  /** One look at many instances goes on, and which one it is: in it each journal is asked once. */
   let within = false;
+  let look = 0;
   const stored = () => {
     glances ??= file.read();
     return glances;
@@ -41,6 +49,8 @@ export function quietJournals(root: string, inner: Journals, file: GlanceFile): 
     if (looked.get(name) !== instance) looked.set(name, instance);
     const known = quiet.get(name);
     if (known === null) return null;
+    if (known !== undefined && within && known.look === look && known.made.spec === spec && known.made.env === env)
+      return known;
     if (!within) folders.nextTick();
     let found = known;
     if (found === undefined || found.made.spec !== spec || found.made.env !== env) {
@@ -51,6 +61,7 @@ export function quietJournals(root: string, inner: Journals, file: GlanceFile): 
       else found = undefined;
     }
     const stands = found !== undefined && stillEnds(folders, found.folder, spec.market, found.kept.end);
+    if (stands) found!.look = look;
     quiet.set(name, stands ? found! : null);
     return stands ? found! : null;
   };
@@ -126,6 +137,7 @@ export function quietJournals(root: string, inner: Journals, file: GlanceFile): 
       inner.together(async () => {
         folders.nextTick();
         within = true;
+        look += 1;
         try {
           return await work();
         } finally {
