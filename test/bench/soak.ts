@@ -193,9 +193,11 @@ function cpuAMinute(samples: Sample[]): number {
 function verdicts(samples: Sample[]): string[] {
   const settled = samples.filter((s) => s.minute >= MINUTES * WARM_UP && s.heapMib > 0);
   const memory = (name: string, of: (s: Sample) => number) => {
-    const growth = slope(settled.map((s) => [s.minute / 60, of(s)])) / middle(settled.map(of));
+    const all = middle(settled.map(of));
+    const growth = slope(settled.map((s) => [s.minute / 60, of(s)])) / all;
     const good = growth <= MOST_GROWTH_PER_HOUR;
-    return `${name}: ${(growth * 100).toFixed(1)} % an hour after the warm-up: ${good ? 'flat' : 'GROWS'}`;
+    const error = errorOfSlope(byMinute(settled, of)) / all;
+    return `${name}: ${percent(growth)} % an hour (+-${percent(error)}) after the warm-up: ${good ? 'flat' : 'GROWS'}`;
   };
   const half = MINUTES / 2;
   const quiet = passes.filter((p) => !p.whole);
@@ -220,6 +222,26 @@ function slope(points: [number, number][]): number {
   const above = points.reduce((sum, p) => sum + (p[0] - x) * (p[1] - y), 0);
   return above / points.reduce((sum, p) => sum + (p[0] - x) ** 2, 0);
 }
+
+/** One standard error of the slope; the state of the runs comes and goes with their ages. */
+function errorOfSlope(points: [number, number][]): number {
+  const mean = (at: 0 | 1) => points.reduce((sum, p) => sum + p[at], 0) / points.length;
+  const [x, y, by] = [mean(0), mean(1), slope(points)];
+  const squares = points.reduce((sum, p) => sum + (p[1] - y - by * (p[0] - x)) ** 2, 0);
+  return Math.sqrt(squares / (points.length - 2) / points.reduce((sum, p) => sum + (p[0] - x) ** 2, 0));
+}
+
+/** Samples follow each other too closely to be each a measurement of its own: the mean of each minute is. By hours. */
+function byMinute(samples: Sample[], of: (s: Sample) => number): [number, number][] {
+  const minutes = new Map<number, number[]>();
+  for (const s of samples) {
+    const minute = Math.floor(s.minute);
+    minutes.set(minute, [...(minutes.get(minute) ?? []), of(s)]);
+  }
+  return [...minutes].map(([minute, all]) => [minute / 60, all.reduce((sum, v) => sum + v, 0) / all.length]);
+}
+
+const percent = (share: number) => (share * 100).toFixed(1);
 
 function middle(values: number[]): number {
   return values.length === 0 ? Number.NaN : median(values);
