@@ -3,10 +3,9 @@
  * neither its run restored nor its decision taken again. Only runs that stood still between two looks are in it, so a busy
  * fleet does not write it. It may vanish or be damaged at any moment; then each run is restored by itself.
  */
-import { hash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { JournalEnd } from '../adapters/journal-end.ts';
+import { keep, loadKept } from '../adapters/kept-file.ts';
 import type { RunGlance } from '../core/health/glance.ts';
 import type { RunEndEvent } from '../core/journal/types.ts';
 import type { Decided } from '../core/tuning/decide.ts';
@@ -44,22 +43,15 @@ export function glanceFile(stateDir: string, build: string | null): GlanceFile {
   const path = join(stateDir, 'cache', NAME);
   return {
     read() {
+      const kept = build === null ? null : loadKept(path, build);
       try {
-        return build === null ? nothing() : decode(readFileSync(path, 'utf8'), build);
+        return kept === null ? nothing() : decode(kept.body);
       } catch {
         return nothing();
       }
     },
     write(glances) {
-      if (build === null) return;
-      try {
-        mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-        const beside = `${path}.${process.pid}.tmp`;
-        writeFileSync(beside, encode(glances, build), { mode: 0o600 });
-        renameSync(beside, path);
-      } catch {
-        // As without it.
-      }
+      if (build !== null) keep(path, build, encode(glances));
     },
   };
 }
@@ -69,23 +61,17 @@ const NAME = 'fleet.glances.json';
 
 const nothing = (): Glances => ({ of: null, byName: new Map() });
 
-/** A digest of the rest, the glances on one line, and then the first event of each run on a line of its own. */
-function encode({ of, byName }: Glances, build: string): string {
+/** The glances on one line, and then the first event of each run on a line of its own. */
+function encode({ of, byName }: Glances): string {
   const kept = [...byName.values()];
   const heads = kept.map(({ runStart: _, ...head }) => head);
-  const body = `${JSON.stringify({ of, heads })}\n${kept.map(({ runStart }) => runStart).join('\n')}`;
-  return `${digestOf(build, body)}\n${body}`;
+  return `${JSON.stringify({ of, heads })}\n${kept.map(({ runStart }) => runStart).join('\n')}`;
 }
 
-function decode(text: string, build: string): Glances {
-  const start = text.indexOf('\n');
-  const body = text.slice(start + 1);
-  if (text.slice(0, start) !== digestOf(build, body)) return nothing();
+function decode(body: string): Glances {
   const end = body.indexOf('\n');
   const { of, heads } = JSON.parse(body.slice(0, end)) as { of: string | null; heads: KeptGlance[] };
   const starts = body.slice(end + 1).split('\n');
   for (const [n, head] of heads.entries()) head.runStart = starts[n]!;
   return { of, byName: new Map(heads.map((head) => [head.name, head])) };
 }
-
-const digestOf = (build: string, body: string) => hash('sha256', `${build}\n${body}`);

@@ -17,6 +17,7 @@ export function table(columns: Column[], rows: string[][]): string[] {
 }
 
 function visible(text: string): number {
+  if (!text.includes('\u001b')) return text.length;
   return text.replace(/\u001b\[\d+m/g, '').length;
 }
 
