@@ -16,7 +16,7 @@ import { bookPath, type HistoryBook, loadBook } from './known-book.ts';
 import { concerns } from './views.ts';
 
 /** What is needed to go on with a book, besides what is printed of it. */
-type WholeBook = HistoryBook & { ourEmail: string; basePath: string; steps: Steps; verdicts: string };
+type WholeBook = HistoryBook & { ourEmail: string; basePath: string; deleted: number[]; verdicts: string };
 
 export type Books = {
   /** The book at a head, from the one that was kept; null: it has to be made from the whole trail. */
@@ -65,8 +65,8 @@ export function ownFiles(entries: readonly TrailEntry[], basePath: string): Trai
   );
 }
 
-function judged(about: Omit<WholeBook, 'steps' | 'rows'>, steps: Steps): WholeBook {
-  return { ...about, steps, rows: judgedRows(steps, about.verdicts) };
+function judged(about: Omit<WholeBook, 'deleted' | 'rows'>, steps: Steps): WholeBook {
+  return { ...about, deleted: steps.deleted, rows: judgedRows(steps, about.verdicts) };
 }
 
 /** null: what came since may say more than that steps were added: what is declared changed, or the history did. */
@@ -83,8 +83,9 @@ async function continued(repo: Repo, book: WholeBook, head: string): Promise<Who
   const own = newer.filter((entry) => concerns(entry, { name, env: { basePath } }));
   const { made, deleted } = stepsOf(ownFiles(own, basePath));
   const steps = {
-    made: [...made, ...book.steps.made],
-    deleted: [...new Set([...deleted, ...book.steps.deleted])],
+    // What was said of them before is said anew.
+    made: [...made, ...book.rows],
+    deleted: [...new Set([...deleted, ...book.deleted])],
   };
   return judged({ ...book, head, verdicts }, steps);
 }

@@ -6,10 +6,9 @@ import { openRepo, type Repo, type Tip, tipOf } from '../../src/adapters/git.ts'
 import { readLog } from '../../src/adapters/git-log.ts';
 import { type PublishPlan, publish } from '../../src/adapters/git-publish.ts';
 import { iterFileName } from '../../src/core/env/iter.ts';
-import { historyRows } from '../../src/core/trail/history.ts';
 import { fleetGit } from '../../src/shell/fleet-git.ts';
+import { historyBooks } from '../../src/shell/history-book.ts';
 import { openOps } from '../../src/shell/ops.ts';
-import { concerns } from '../../src/shell/views.ts';
 import { BENCH_EMAIL, BENCH_INSTANCES, basePathOf, iterMessage, iterText } from './git-repository.ts';
 
 /** Seconds; `cpu`: of this process and of the children that have ended. */
@@ -94,27 +93,33 @@ export async function wholeTrail(dir: string, count: number, pairs: number) {
   return rows;
 }
 
-/** In a running process: ten new commits since a cursor, nothing new, one instance's history; against two plain commands. */
+/** In a running process: ten new commits since a cursor, nothing new, one instance's history after those ten; against two plain commands. */
 export async function running(dir: string, pairs: number) {
   const opened = await openOps(dir);
   if (!opened.ok) throw new Error(opened.problem.message);
   const ops = opened.value;
   const name = BENCH_INSTANCES[3]!;
   const path = basePathOf(name);
-  const instance = { name, env: { basePath: path } } as Parameters<typeof concerns>[1];
+  const books = historyBooks(ops.repo, ops.stateDir, 'bench');
+  const head = async () => {
+    const refs = await ops.git.refs();
+    if (!refs.ok) throw new Error(refs.problem.message);
+    return refs.value.head;
+  };
   const trail = async (head?: string) => {
     const read = await ops.trail(BENCH_EMAIL, head);
     if (!read.ok) throw new Error(read.problem.message);
     return read.value;
   };
   /** As a look does it: one process tells the head, and the trail is asked for what is new below it. */
-  const lookAgain = async () => {
-    const refs = await ops.git.refs();
-    if (!refs.ok) throw new Error(refs.problem.message);
-    return trail(refs.value.head);
-  };
+  const lookAgain = async () => trail(await head());
   const known = (await trail()).length;
-  const rows: { same: Spent; newer: Spent; head: Spent; history: Spent; path: Spent }[] = [];
+  const desired = await ops.desiredAt(await head());
+  const instance = desired.ok ? desired.value.instances.find((i) => i.name === name) : undefined;
+  if (!desired.ok || instance === undefined) throw new Error('no instance');
+  books.make(desired.value, await trail(), instance);
+  let iterations = (await books.at(name, await head()))?.rows.length ?? 0;
+  const rows: Record<'same' | 'newer' | 'head' | 'later' | 'history' | 'path', Spent>[] = [];
   let next = 20_000;
   for (let n = 0; n < pairs; n += 1) {
     const plans = BENCH_INSTANCES.slice(0, 10).map((each) => planOf(each, next++));
@@ -122,13 +127,16 @@ export async function running(dir: string, pairs: number) {
     const at = plainGit(dir, ['rev-parse', 'HEAD']).trim();
     const newer = await spent(() => trail(at));
     const same = await spent(lookAgain);
-    const history = await spent(async () => {
-      const own = (await lookAgain()).filter((entry) => concerns(entry, instance));
-      if (historyRows(own, '').length === 0) throw new Error('no history');
-    });
-    const head = await spent(async () => void plainGit(dir, ['rev-parse', 'HEAD']));
+    iterations += 1;
+    const lookUp = async () => {
+      const book = await books.at(name, await head());
+      if (book?.rows.length !== iterations) throw new Error('not the whole history');
+    };
+    const later = await spent(lookUp);
+    const history = await spent(lookUp);
+    const plain = await spent(async () => void plainGit(dir, ['rev-parse', 'HEAD']));
     const byPath = await spent(async () => void plainGit(dir, ['log', '--format=%H', '--', `${path}.iter001`]));
-    rows.push({ same, newer, head, history, path: byPath });
+    rows.push({ same, newer, head: plain, later, history, path: byPath });
   }
   if ((await trail()).length !== known + 10 * pairs) throw new Error('the cursor lost commits');
   return rows;

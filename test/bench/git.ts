@@ -80,6 +80,7 @@ function reading(dirs: ReadonlyMap<number, string>): void {
   both('G13', `trail since a cursor at ${OLD}, 10 new`, 'spawning git rev-parse HEAD', of(OLD, 'newer'), head, 2);
   both('G13', `the same with nothing new, head asked`, 'spawning git rev-parse HEAD', of(OLD, 'same'), head, 2);
   both('G14', `history at ${OLD}, running process`, 'git log -- path', of(OLD, 'history'), of(OLD, 'path'), 0.1);
+  both('', 'the same, ten commits later', 'git log -- path', of(OLD, 'later'), of(OLD, 'path'), 0.2);
   exponent(
     'history, running process, wall',
     AGES.map((age) => [age, median(of(age, 'history').map((s) => s.wall))]),
