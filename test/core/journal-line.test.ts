@@ -70,6 +70,33 @@ test('a yes means what the full parser says, whatever the members', () => {
   expect(counts.yes).toBeGreaterThan(counts.all / 20);
 });
 
+test('a number of many digits is the nearest double, also halfway between two', () => {
+  const edgeOf = (text: string) => {
+    const said = quick(
+      `{"ts": 5, "type": "fill", "side": "BUY", "price": "1", "qty": "1", "fee": null, "edge_bps": "${text}"}`,
+    );
+    return said?.event.type === 'fill' ? said.event.edgeBps : undefined;
+  };
+  const digits = fc.stringMatching(/^-?\d{1,21}\.\d{1,50}$/);
+  // An odd number of 54 bits over a power of two lies halfway between two doubles; its decimals end.
+  const halfway = fc
+    .tuple(
+      fc.bigInt({ min: 1n << 52n, max: (1n << 53n) - 1n }),
+      fc.integer({ min: 1, max: 47 }),
+      fc.constantFrom(-1n, 0n, 1n),
+    )
+    .map(([half, bits, more]) => {
+      const text = String((2n * half + 1n) * 5n ** BigInt(bits) + more).padStart(bits + 1, '0');
+      return `${text.slice(0, -bits)}.${text.slice(-bits)}`;
+    });
+  fc.assert(
+    fc.property(fc.oneof(digits, halfway), (text) => {
+      expect(edgeOf(text)).toBe(Number(text));
+    }),
+    { numRuns: 3000 },
+  );
+});
+
 test('a text that changes in a line that is refused is not forgotten', () => {
   const line = (run: string, rest = '') =>
     `{"ts": 5, "type": "heartbeat", "run_id": "${run}", "position": "${run}"${rest}}`;

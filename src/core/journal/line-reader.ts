@@ -32,7 +32,7 @@ export class LineReader {
 
   constructor() {
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(WASM, 'base64')));
-    const { memory, next, skim, decimal, book } = exports as Exports;
+    const { memory, next, skim, decimal, book, layName } = exports as Exports;
     this.#next = next;
     this.#skim = skim;
     this.#decimal = decimal;
@@ -54,7 +54,7 @@ export class LineReader {
       sign: this.#times.subarray(BOOK_SIGN, BOOK_SIGN + BOOK_ROOM),
     };
     this.input = this.#memory.subarray(INPUT, INPUT + INPUT_BYTES);
-    layTables(this.#memory);
+    layTables(this.#memory, layName);
   }
 
   /** Where the line after the one at `at` begins, both in `input`; -1: not a line for this reader. */
@@ -414,6 +414,7 @@ type Exports = {
   skim: (at: number, end: number) => number;
   decimal: (start: number, end: number) => number;
   book: (count: number) => void;
+  layName: (at: number, length: number, table: number, shift: number, number: number, kind: number) => void;
 };
 /** Of the standard, as far as it is needed here; Node has it, the language's own library does not. */
 declare const WebAssembly: {
@@ -475,7 +476,6 @@ const POWERS = 2176;
 const LAST = 3072;
 const KEY_TABLE = 8192;
 const TYPE_TABLE = 16384;
-const HASH = 0x9e3779b97f4a7c15n;
 const FULL_TYPE = 16;
 const [TEXT, NUMBER, TRUE] = [2, 3, 4];
 const CLASS = { any: 1, decimal: 2, seconds: 3, name: 4, remembered: 5, schema: 6, rememberedDecimal: 7 };
@@ -513,14 +513,18 @@ const PLACED_NEEDS = bit(SLOT.side) | bit(SLOT.price);
 const MIDS = bit(SLOT.mid) | bit(SLOT.mark_price);
 const BOOK = bit(SLOT.best_bid) | bit(SLOT.best_ask);
 
-function layTables(memory: Buffer): void {
+function layTables(memory: Buffer, layName: Exports['layName']): void {
   memory.fill(255, ONES, ONES + 16);
   for (let n = 0; n <= 22; n += 1) memory.writeDoubleLE(10 ** n, POWERS + 8 * n);
   for (let n = 1; n <= MOST_TENTHS; n += 1) layTenth(memory, n);
   for (let slot = 0; slot < 32; slot += 1) memory.writeInt32LE(-1, LAST + 80 * slot);
-  for (const [key, slot] of Object.entries(SLOT)) layName(memory, KEY_TABLE, 8, key, slot, CLASSES[key] ?? CLASS.any);
-  for (const [number, name] of TYPES.entries()) if (number > 0) layName(memory, TYPE_TABLE, 6, name, number, 0);
-  for (const name of FULL_TYPES) layName(memory, TYPE_TABLE, 6, name, FULL_TYPE, 0);
+  const lay = (name: string, table: number, shift: number, number: number, kind: number) => {
+    memory.fill(0, INPUT, INPUT + 24);
+    layName(INPUT, memory.write(name, INPUT, 'latin1'), table, shift, number, kind);
+  };
+  for (const [key, slot] of Object.entries(SLOT)) lay(key, KEY_TABLE, 56, slot, CLASSES[key] ?? CLASS.any);
+  for (const [number, name] of TYPES.entries()) if (number > 0) lay(name, TYPE_TABLE, 58, number, 0);
+  for (const name of FULL_TYPES) lay(name, TYPE_TABLE, 58, FULL_TYPE, 0);
 }
 
 /** The first 128 bits of 10^-n without its twos: those of 5^-n, rounded up. */
@@ -532,17 +536,4 @@ function layTenth(memory: Buffer, n: number): void {
   while (fraction >> 128n !== 0n) fraction >>= 1n;
   memory.writeBigUInt64LE(fraction >> 64n, TENTHS + 16 * n);
   memory.writeBigUInt64LE(BigInt.asUintN(64, fraction), TENTHS + 16 * n + 8);
-}
-
-/** Puts a name at its place in a table of 2^bits entries, or at the next free one. */
-function layName(memory: Buffer, table: number, bits: number, name: string, number: number, kind: number): void {
-  const letters = Buffer.alloc(24);
-  letters.write(name, 'latin1');
-  const high = letters.readBigUInt64LE(8);
-  const turned = BigInt.asUintN(64, (high << 29n) | (high >> 35n));
-  const hash = BigInt.asUintN(64, (letters.readBigUInt64LE(0) ^ turned) * HASH);
-  let at = Number(hash >> BigInt(64 - bits));
-  while (memory[table + 32 * at + 28] !== 0) at = (at + 1) % 2 ** bits;
-  letters.copy(memory, table + 32 * at);
-  memory.set([name.length, number, kind], table + 32 * at + 28);
 }

@@ -1146,6 +1146,19 @@ function find(table: usize, shift: u64, p: usize, length: i32): usize {
   }
 }
 
+/** Puts the name at p (zeros behind it) at its place in a table of 2^(64 - shift) entries, or at the next free one. */
+export function layName(p: usize, length: i32, table: usize, shift: i32, number: i32, kind: i32): void {
+  const folded = load<u64>(p) ^ rotl<u64>(load<u64>(p, 8), 29);
+  const size: usize = ((1 as usize) << (64 - shift)) - 1;
+  let at = ((folded * HASH) >> (shift as u64)) as usize;
+  while (load<u8>(table + (at << 5), 28) != 0) at = (at + 1) & size;
+  const entry = table + (at << 5);
+  memory.copy(entry, p, 24);
+  store<u8>(entry, length, 28);
+  store<u8>(entry, number, 29);
+  store<u8>(entry, kind, 30);
+}
+
 /** The letters of a name from the 17th on. */
 // @ts-ignore: decorator
 @inline
