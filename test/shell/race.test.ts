@@ -168,8 +168,9 @@ test(`a person and two mmfleets push for ${ROUNDS} rounds (SIM_SEED=${SEED})`, a
     const begun = PAIR.map(({ market }, i) => starts(clones[i]!, market).length);
     return (await receipts()).length === begun[0]! + begun[1]!;
   };
-  // In the order in which it comes to rest: a clone that has not seen the last push drifts from nothing yet.
-  const settled = async () => (await headsAreOne()) && (await allReceipts()) && (await drift()).length === 0;
+  const told = async () => (await headsAreOne()) && (await allReceipts());
+  // A clone that has not seen the last push drifts from nothing yet; one that has just started something has not told yet.
+  const settled = async () => (await told()) && (await drift()).length === 0 && (await told());
   for (let round = 0; round < ROUNDS; round += 1) {
     const loser = LOSES[round];
     const i = PAIR.findIndex(({ name }) => name === loser);
