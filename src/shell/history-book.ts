@@ -12,8 +12,8 @@ import { judgedRows, type Steps, stepsOf } from '../core/trail/history.ts';
 import { squashedStep } from '../core/trail/squash.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
 import { type Desired, type DesiredInstance, isSpecPath, isTextPath, LINK_MODE, verdictsPath } from './desired.ts';
+import { concerns } from './instance-trails.ts';
 import { bookPath, type HistoryBook, loadBook } from './known-book.ts';
-import { concerns } from './views.ts';
 
 /** What is needed to go on with a book, besides what is printed of it. */
 type WholeBook = HistoryBook & { ourEmail: string; basePath: string; deleted: number[]; verdicts: string };

@@ -9,29 +9,28 @@ import { hash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import {
-  type CursorSink,
-  type CursorState,
-  JournalCursor,
-  JournalFolders,
-  type PollResult,
-} from '../adapters/journal-cursor.ts';
-import { firstEvent, type RunFiles } from '../adapters/journal-files.ts';
-import { type JournalPlace, placeBefore } from '../adapters/journal-seek.ts';
+import { type CursorState, JournalFolders, type PollResult } from '../adapters/journal-cursor.ts';
 import type { JournalEvidence } from '../adapters/journal-venue.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
 import { glanceOf, type RunGlance } from '../core/health/glance.ts';
-import { leaveOut, observe, tells } from '../core/health/observe.ts';
-import { reachesBack, reachOf } from '../core/health/reach.ts';
-import { loadRun, newRunState, policyDigest, type RunState, storeRun } from '../core/health/run.ts';
-import type { LineReader } from '../core/journal/line-reader.ts';
-import type { JournalEvent, RunEndEvent, RunStartEvent } from '../core/journal/types.ts';
+import { reachOf } from '../core/health/reach.ts';
+import { loadRun, type RunState, storeRun } from '../core/health/run.ts';
+import type { RunEndEvent, RunStartEvent } from '../core/journal/types.ts';
 import type { Instance } from '../core/spec/types.ts';
 import type { Decided } from '../core/tuning/decide.ts';
 import type { RunFacts } from './converge/stop.ts';
-import type { DesiredInstance } from './desired.ts';
 import { EarlierRuns, SLICE_BYTES } from './earlier-runs.ts';
 import type { Decisions } from './quiet-journals.ts';
+import {
+  capOf,
+  furtherBack,
+  isWorthKeeping,
+  keyOf,
+  type LookedAt,
+  newEntry,
+  type RunEntry,
+  sinkOf,
+} from './run-entry.ts';
 
 export type JournalView =
   /** No journal of this market: it never ran, or the folder is not there yet. */
@@ -57,35 +56,6 @@ export type JournalView =
       path: string;
     };
 
-type Entry = {
-  cursor: JournalCursor;
-  run: RunState;
-  runStart: RunStartEvent | null;
-  runEnd: RunEndEvent | null;
-  shuttingDown: boolean;
-  /** What the fold depends on besides the bytes. */
-  key: string;
-  changed: boolean;
-  /** Bytes read since it was last in the cache, and when the last of them was written (wall time, ms). */
-  unkept: number;
-  changedAtMs: number;
-  offset: number;
-  path: string;
-  /** What it was made for; the same objects need no new key. */
-  made: { spec: Instance; env: DesiredInstance['env'] };
-  /** Whether all that was there has been read once. */
-  caughtUp: boolean;
-  /** A long run is entered so many seconds of journal time before its end; null = every run is read from its start. */
-  reachS: number | null;
-  /** Id of the run that was entered there, until it is known whether that was far enough. */
-  entered: string | null;
-  /** What catching up found in the look that still goes on. */
-  polled?: PollResult;
-  sink?: CursorSink;
-  /** What was given out last, while it is still so. */
-  view?: Extract<JournalView, { state: 'ok' }> | undefined;
-};
-
 /** The pattern of a journal's pieces, absolute, and their folder. */
 type Place = { pattern: string; folder: string };
 
@@ -97,8 +67,6 @@ type Stored = {
   shuttingDown: boolean;
 };
 
-export type LookedAt = Pick<DesiredInstance, 'name' | 'spec' | 'env'>;
-
 /** What passes read of the journals. */
 export type JournalReader = Pick<
   Journals,
@@ -109,18 +77,13 @@ export type JournalReader = Pick<
     save(decisions?: Decisions | null): Promise<void>;
   };
 
-const CACHE_VERSION = 2;
-/** Less than this before its end is not worth leaving unread. */
-const LEFT_OUT_MIN_BYTES = SLICE_BYTES;
-/** How many times further back it is read when the windows are not full. */
-const FURTHER = 2;
 const WRITES_A_TURN = 8;
 
 export class Journals {
   readonly #root: string;
   readonly #cacheDir: string;
   readonly #folders = new JournalFolders();
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, RunEntry>();
   readonly #earlier: EarlierRuns;
   readonly #places = new WeakMap<Instance, Place>();
   /** Folders that are there, in the look at many instances that goes on; null: each is looked at by itself. */
@@ -164,7 +127,7 @@ export class Journals {
     const { name, spec } = instance;
     if (spec === null) return;
     const pattern = resolve(this.#root, spec.journal.path);
-    this.#entries.set(name, this.#fresh(instance, spec, pattern, keyOf(instance, spec, pattern), null));
+    this.#entries.set(name, newEntry(instance, spec, pattern, { key: keyOf(instance, spec, pattern), reachS: null }));
     await this.#readOn(instance, spec, pattern);
   }
 
@@ -174,7 +137,7 @@ export class Journals {
       const polled = this.#poll(entry, instance, spec, SLICE_BYTES);
       const reachS = polled.known && !polled.more ? furtherBack(entry) : entry.reachS;
       if (reachS !== entry.reachS) {
-        this.#entries.set(instance.name, this.#fresh(instance, spec, pattern, entry.key, reachS));
+        this.#entries.set(instance.name, newEntry(instance, spec, pattern, { key: entry.key, reachS }));
       } else if (!polled.known || !polled.more) {
         entry.caughtUp = true;
         entry.entered = null;
@@ -223,7 +186,7 @@ export class Journals {
     return there;
   }
 
-  #poll(entry: Entry, instance: LookedAt, spec: Instance, most?: number): PollResult {
+  #poll(entry: RunEntry, instance: LookedAt, spec: Instance, most?: number): PollResult {
     // Spec and cap are in the entry's key: for others there is another entry.
     entry.sink ??= sinkOf(entry, spec, capOf(instance));
     if (this.#look === null) this.#folders.nextTick();
@@ -329,7 +292,7 @@ export class Journals {
     }
   }
 
-  #entryOf(instance: LookedAt, spec: Instance, pattern: string): Entry {
+  #entryOf(instance: LookedAt, spec: Instance, pattern: string): RunEntry {
     const made = { spec, env: instance.env };
     const known = this.#entries.get(instance.name);
     if (known !== undefined && known.made.spec === spec && known.made.env === instance.env) return known;
@@ -339,32 +302,14 @@ export class Journals {
       return known;
     }
     const entry =
-      this.#restore(instance, spec, pattern, key) ?? this.#fresh(instance, spec, pattern, key, reachOf(spec.health));
+      this.#restore(instance, spec, pattern, key) ??
+      newEntry(instance, spec, pattern, { key, reachS: reachOf(spec.health) });
     this.#entries.set(instance.name, entry);
     return entry;
   }
 
-  #fresh(instance: LookedAt, spec: Instance, pattern: string, key: string, reachS: number | null): Entry {
-    const cap = capOf(instance);
-    const entry: Entry = {
-      cursor: new JournalCursor(pattern, spec.market, undefined, (run) => enterRun(entry, spec, cap, run)),
-      ...emptyRun(spec, cap),
-      key,
-      changed: false,
-      unkept: 0,
-      changedAtMs: 0,
-      offset: 0,
-      path: '',
-      made: { spec, env: instance.env },
-      caughtUp: false,
-      reachS,
-      entered: null,
-    };
-    return entry;
-  }
-
   /** A cache that is absent, damaged or of another policy only costs reading the run again. */
-  #restore(instance: LookedAt, spec: Instance, pattern: string, key: string): Entry | null {
+  #restore(instance: LookedAt, spec: Instance, pattern: string, key: string): RunEntry | null {
     try {
       const text = readFileSync(join(this.#cacheDir, `${instance.name}.json`), 'utf8');
       const start = text.indexOf('\n');
@@ -377,42 +322,13 @@ export class Journals {
       const run = loadRun(body.slice(end + 1), { health: spec.health, maxPositionBase: capOf(instance) });
       if (run === null) return null;
       const { cursor, runStart, runEnd, shuttingDown } = stored;
-      const cap = capOf(instance);
-      const entry: Entry = {
-        cursor: new JournalCursor(pattern, spec.market, cursor, (files) => enterRun(entry, spec, cap, files)),
-        run,
-        runStart,
-        runEnd,
-        shuttingDown,
-        key,
-        changed: false,
-        unkept: 0,
-        changedAtMs: 0,
-        offset: cursor.offset,
-        path: cursor.piece,
-        made: { spec, env: instance.env },
-        caughtUp: false,
-        reachS: reachOf(spec.health),
-        entered: null,
-      };
+      const entry = newEntry(instance, spec, pattern, { key, reachS: reachOf(spec.health) }, cursor);
+      Object.assign(entry, { run, runStart, runEnd, shuttingDown, offset: cursor.offset, path: cursor.piece });
       return entry;
     } catch {
       return null;
     }
   }
-}
-
-/** A few lines of a journal that goes on are sooner read again than the whole run is written. */
-function isWorthKeeping({ unkept, changedAtMs }: Entry): boolean {
-  return unkept >= WORTH_KEEPING_BYTES || Math.abs(Date.now() - changedAtMs) > GOES_ON_MS;
-}
-
-const WORTH_KEEPING_BYTES = 32 * 1024;
-const GOES_ON_MS = 120_000;
-
-/** What a fold depends on besides the bytes. */
-export function keyOf(instance: LookedAt, { market, health }: Instance, pattern: string): string {
-  return JSON.stringify([CACHE_VERSION, pattern, market, policyDigest(health), capOf(instance)]);
 }
 
 /** The numbers of a run that looks need. */
@@ -426,70 +342,3 @@ export function envFileOf(view: Extract<JournalView, { state: 'ok' }>): string |
 }
 
 const digestOf = (text: string) => hash('sha256', text);
-
-const emptyRun = (spec: Instance, cap: number | null) => ({
-  run: newRunState({ health: spec.health, maxPositionBase: cap }),
-  runStart: null,
-  runEnd: null,
-  shuttingDown: false,
-});
-
-function sinkOf(entry: Entry, spec: Instance, cap: number | null): CursorSink {
-  return {
-    startRun: () => startRun(entry, spec, cap),
-    event: (event: JournalEvent) => take(entry, spec, cap, event),
-    // None of the types that `take` remembers is read quickly.
-    quick: (line: LineReader) => fold(entry, spec, cap, line.passing),
-  };
-}
-
-function startRun(entry: Entry, spec: Instance, cap: number | null): void {
-  Object.assign(entry, emptyRun(spec, cap));
-}
-
-function fold(entry: Entry, spec: Instance, cap: number | null, event: JournalEvent): void {
-  // Two starts within a second share one file: another run id is another run.
-  if (event.runId !== '' && entry.run.startTs !== null && event.runId !== entry.run.runId) startRun(entry, spec, cap);
-  observe(entry.run, event);
-}
-
-function take(entry: Entry, spec: Instance, cap: number | null, event: JournalEvent): void {
-  fold(entry, spec, cap, event);
-  if (event.type === 'run_start') entry.runStart = event;
-  if (event.type === 'run_end') entry.runEnd = event;
-  if (
-    event.type === 'run_end' ||
-    event.type === 'drawdown_stop' ||
-    (event.type === 'other' && event.name === 'margin_guard_shutdown')
-  )
-    entry.shuttingDown = true;
-}
-
-/** Where reading a run begins that is new: with its first line, and then far enough before its end when it is long. */
-function enterRun(entry: Entry, spec: Instance, cap: number | null, { paths }: RunFiles): JournalPlace | null {
-  entry.entered = null;
-  const place = entry.reachS === null ? null : placeBefore(paths, entry.reachS, tells);
-  if (place === null || place.skippedBytes < LEFT_OUT_MIN_BYTES) return null;
-  const head = firstEvent(paths[0]!, tells);
-  // Which env it has and whose it is stands there; a run that does not say is read whole.
-  if (head?.type !== 'run_start') return null;
-  take(entry, spec, cap, head);
-  leaveOut(entry.run, place.skippedBytes);
-  entry.entered = head.runId;
-  return place;
-}
-
-/** The reach that an entry needs: its own, more where its windows are not full, or the whole run. */
-function furtherBack({ run, reachS, entered }: Entry): number | null {
-  if (reachS === null || entered === null) return reachS;
-  // Its first line named another run of the same file: this one was met in the middle.
-  if (run.runId !== entered) return null;
-  return reachesBack(run) ? reachS : reachS * FURTHER;
-}
-
-/** The position cap the env declares, in base units; null = not declared. */
-function capOf(instance: Pick<DesiredInstance, 'env'>): number | null {
-  const text = instance.env?.values['MM_MAX_POSITION_SIZE'];
-  const cap = text === undefined || text.trim() === '' ? Number.NaN : Number(text);
-  return Number.isFinite(cap) && cap > 0 ? cap : null;
-}

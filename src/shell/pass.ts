@@ -5,21 +5,15 @@ import type { Planned } from '../core/plan/plan.ts';
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
 import type { Fleet } from '../core/spec/types.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
+import { lastingDecision } from './decisions.ts';
 import { type Desired, type DesiredInstance, FLEET_FOLDER } from './desired.ts';
+import { trailsByInstance } from './instance-trails.ts';
 import { type Observed, observe } from './observe.ts';
 import type { Ops } from './ops.ts';
 import { type Plans, planAll } from './plans.ts';
 import { knownProposals, withProposal } from './proposal-view.ts';
 import { earned, needsWholeRun, readUnread, type Unread } from './unread.ts';
-import {
-  addingCommit,
-  baseEditedAfter,
-  type Context,
-  type GitState,
-  lastingDecision,
-  type Situation,
-  trailsByInstance,
-} from './views.ts';
+import { addingCommit, baseEditedAfter, type Context, type GitState, type Situation } from './views.ts';
 
 export type PassOptions = {
   /** Names to act on; null = all. */

@@ -12,7 +12,8 @@ import { newRunState, type RunState } from '../core/health/run.ts';
 import type { RunStartEvent } from '../core/journal/types.ts';
 import type { Decided } from '../core/tuning/decide.ts';
 import type { GlanceFile, Glances, KeptGlance } from './glances.ts';
-import { type JournalReader, type Journals, type JournalView, keyOf, type LookedAt } from './journals.ts';
+import type { JournalReader, Journals, JournalView } from './journals.ts';
+import { keyOf, type LookedAt } from './run-entry.ts';
 
 /** What was decided in a look, for the next command: by the state of git it was decided at. */
 export type Decisions = { of: string; decidedOf(name: string): Decided | null };

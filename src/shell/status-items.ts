@@ -5,9 +5,10 @@ import type { Planned } from '../core/plan/plan.ts';
 import type { Metric, StatusItem } from '../core/plan/status.ts';
 import type { Health, Lifecycle, PlanReason } from '../core/plan/types.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
+import { isCurrentRun } from './decisions.ts';
 import { toldBy } from './journals.ts';
 import type { Look } from './pass.ts';
-import { isCurrentRun, type Situation } from './views.ts';
+import type { Situation } from './views.ts';
 
 /** One item per declared instance, then the orphans. */
 export function statusItems(look: Look): StatusItem[] {

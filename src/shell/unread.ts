@@ -1,9 +1,10 @@
 /** What a plan found that it must know before it may stand, and that takes reading long journals. */
 import { iterFileName } from '../core/env/iter.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
+import { isCurrentRun } from './decisions.ts';
 import type { DesiredInstance } from './desired.ts';
 import type { Ops } from './ops.ts';
-import { isCurrentRun, type Situation } from './views.ts';
+import type { Situation } from './views.ts';
 
 export type Unread = {
   /** Instances about which more is decided than "nothing", from the end of their run alone. */

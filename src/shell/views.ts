@@ -1,5 +1,4 @@
 /** From desired + observed + memory to what the planner sees. Pure apart from what it is given. */
-import { parseIterName } from '../core/env/iter.ts';
 import { parseEnv } from '../core/env/read.ts';
 import { rebaseIter } from '../core/env/rebase.ts';
 import { afterExit, nextRestart } from '../core/flat/backoff.ts';
@@ -9,13 +8,14 @@ import type { RunStartEvent } from '../core/journal/types.ts';
 import type { InstanceView } from '../core/plan/plan.ts';
 import { formatProblem } from '../core/problem.ts';
 import type { TuningPolicy } from '../core/spec/types.ts';
-import { entryWith } from '../core/trail/entry.ts';
 import { activeHold } from '../core/trail/holds.ts';
 import type { Hold, TrailEntry } from '../core/trail/types.ts';
-import { type Decided, type DecideInput, decide, explain } from '../core/tuning/decide.ts';
+import { type Decided, explain } from '../core/tuning/decide.ts';
 import { isSignal, rebuildMemory } from '../core/tuning/memory.ts';
 import type { TuningMemory, WhyRow } from '../core/tuning/types.ts';
-import { type Desired, type DesiredInstance, desiredDigest, valuesOf } from './desired.ts';
+import { decisionOf, digestOf, inputOf } from './decisions.ts';
+import type { Desired, DesiredInstance } from './desired.ts';
+import { trailsByInstance } from './instance-trails.ts';
 import { envFileOf } from './journals.ts';
 import type { Memories } from './memories.ts';
 import { endedRuns, lastRunOf, type Observed, type ObservedInstance, stopWasOurs, strangerOf } from './observe.ts';
@@ -67,11 +67,7 @@ export function situationOf(context: Context, instance: DesiredInstance): Situat
   const trail = trailsByInstance(context.trail, context.desired.instances).get(instance.name) ?? [];
   const past = pastOf(context, instance, trail);
   const { memory } = past;
-  const decided =
-    memory === null
-      ? null
-      : (decidedBefore(context, instance, observed, memory) ??
-        decideOnce(context, instance, inputOf(context, instance, observed, memory)));
+  const decided = memory === null ? null : decisionOf(context, instance, observed, memory);
   const view = viewOf(context, instance, observed, past, decided);
   const rules = rulesOf(context, instance, observed, memory);
   const steadyUntilMs = steadyUntil(context, instance, observed, view);
@@ -154,215 +150,6 @@ function memoryOf({ desired, memories }: Context, instance: DesiredInstance, tra
   return memory;
 }
 
-type Sorted = { instances: readonly DesiredInstance[]; trails: ReadonlyMap<string, TrailEntry[]> };
-
-const sorted = new WeakMap<readonly TrailEntry[], Sorted>();
-
-/** What was sorted out last, without the instances: they hold on to a whole tree. `bases`: by name; null: no env. */
-let newest: { trail: readonly TrailEntry[]; bases: Bases; trails: ReadonlyMap<string, TrailEntry[]> } | null = null;
-
-type Bases = ReadonlyMap<string, string | null>;
-
-/**
- * For each instance the entries that `concerns` picks, in their order: one walk over the trail for all of them, or over what
- * came on top of it; then the entries of those that it does not concern are the same list as before. Of an entry with many
- * files only its env files are given.
- */
-export function trailsByInstance(
-  trail: readonly TrailEntry[],
-  instances: readonly DesiredInstance[],
-): ReadonlyMap<string, TrailEntry[]> {
-  const known = sorted.get(trail);
-  if (known?.instances === instances) return known.trails;
-  const bases: Bases = new Map(instances.map(({ name, env }) => [name, env?.basePath ?? null]));
-  const before = newest !== null && isSame(newest.bases, bases) && isTop(trail, newest.trail) ? newest : null;
-  const trails =
-    before === null
-      ? sortOut(trail, bases)
-      : onTop(sortOut(trail.slice(0, trail.length - before.trail.length), bases), before.trails);
-  newest = { trail, bases, trails };
-  sorted.set(trail, { instances, trails });
-  return trails;
-}
-
-const isSame = (a: Bases, b: Bases): boolean =>
-  a.size === b.size && [...a].every(([name, base]) => b.get(name) === base && b.has(name));
-
-/** Whether a trail ends with all of an older one. */
-function isTop(trail: readonly TrailEntry[], older: readonly TrailEntry[]): boolean {
-  const more = trail.length - older.length;
-  return more >= 0 && older.every((entry, i) => entry === trail[more + i]);
-}
-
-function onTop(
-  newer: ReadonlyMap<string, TrailEntry[]>,
-  older: ReadonlyMap<string, TrailEntry[]>,
-): Map<string, TrailEntry[]> {
-  const list = (name: string, own: TrailEntry[]) => [...own, ...(older.get(name) ?? [])];
-  return new Map([...newer].map(([name, own]) => [name, own.length > 0 ? list(name, own) : (older.get(name) ?? own)]));
-}
-
-function sortOut(trail: readonly TrailEntry[], bases: Bases): Map<string, TrailEntry[]> {
-  const own = new Map([...bases.keys()].map((name): [string, TrailEntry[]] => [name, []]));
-  const byBase = new Map<string, string[]>();
-  for (const [name, base] of bases) if (base !== null) byBase.set(base, [...(byBase.get(base) ?? []), name]);
-  const lengths = new Set([...byBase.keys()].map((base) => base.length));
-  const basesOf = (path: string) => namesOf(path, byBase, lengths);
-  for (const entry of trail) {
-    // The commit that brings a whole fleet is in every trail: each searches only its own files of it.
-    if (entry.files.length > FEW_FILES) shareOut(entry, own, basesOf);
-    else for (const name of concerned(entry, basesOf)) own.get(name)?.push(entry);
-  }
-  return own;
-}
-
-const FEW_FILES = 16;
-
-/** Instances that an entry names or touches, each once. */
-function concerned({ instance, files }: TrailEntry, basesOf: (path: string) => string[]): string[] {
-  const names = instance === null ? [] : [instance];
-  for (const { path } of files) for (const name of basesOf(path)) if (!names.includes(name)) names.push(name);
-  return names;
-}
-
-function shareOut(entry: TrailEntry, own: Map<string, TrailEntry[]>, basesOf: (path: string) => string[]): void {
-  const files = new Map<string, TrailEntry['files']>(entry.instance === null ? [] : [[entry.instance, []]]);
-  for (const file of entry.files)
-    for (const name of basesOf(file.path)) {
-      const known = files.get(name);
-      if (known === undefined) files.set(name, [file]);
-      else known.push(file);
-    }
-  for (const [name, theirs] of files) own.get(name)?.push(entryWith(entry, { files: theirs }));
-}
-
-/** Whose base env a path is, or is written beside: the path itself, and each part of it that ends before a dot and is as long as one. */
-function namesOf(path: string, byBase: ReadonlyMap<string, string[]>, lengths: ReadonlySet<number>): string[] {
-  const found = lengths.has(path.length) ? [...(byBase.get(path) ?? [])] : [];
-  for (let dot = path.indexOf('.'); dot !== -1; dot = path.indexOf('.', dot + 1))
-    if (lengths.has(dot)) found.push(...(byBase.get(path.slice(0, dot)) ?? []));
-  return found;
-}
-
-/** Commits that name the instance, or touch its env files. */
-export function concerns(
-  entry: Pick<TrailEntry, 'instance' | 'files'>,
-  instance: { name: string; env: { basePath: string } | null },
-): boolean {
-  if (entry.instance === instance.name) return true;
-  const base = instance.env?.basePath;
-  return base !== undefined && entry.files.some((f) => f.path === base || f.path.startsWith(`${base}.`));
-}
-
-function inputOf(
-  context: Pick<Context, 'desired' | 'nowMs' | 'edgesOf'>,
-  instance: DesiredInstance,
-  observed: ObservedInstance,
-  memory: TuningMemory,
-): DecideInput {
-  const { spec, env } = instance;
-  if (spec === null || env === null) throw new Error(`${instance.name} has a memory and no spec`);
-  const { journal } = observed;
-  const unjudged = memory.unjudged.find((u) => u.iter === env.iter);
-  const run = journal.state === 'ok' && isCurrentRun(instance, observed) ? journal.run : null;
-  const dataAgeMs = dataAgeOf(context, journal);
-  return {
-    memory,
-    // Another one than was looked at began just now: of that one nothing else is known.
-    run: journal.state === 'ok' && run?.runId === journal.runId ? run : null,
-    policy: { health: spec.health, tuning: spec.tuning },
-    values: env.values,
-    baseValues: env.baseValues,
-    iter: env.iter,
-    iterValues: (iter) => valuesOf(context.desired, env, iter),
-    dataAgeMs,
-    before: unjudged === undefined ? null : context.edgesOf(instance, unjudged.against),
-  };
-}
-
-/** Wall time since the journal's last byte, ms; null = unknown. */
-function dataAgeOf(context: Pick<Context, 'nowMs'>, journal: ObservedInstance['journal']): number | null {
-  return journal.state === 'ok' ? Math.max(0, context.nowMs - journal.lastByteAtMs) : null;
-}
-
-/** What an earlier command decided, where nothing that has a say is another now; null: it has to be decided. */
-function decidedBefore(
-  context: Context,
-  instance: DesiredInstance,
-  observed: ObservedInstance,
-  memory: TuningMemory,
-): Decided | null {
-  const { journal } = observed;
-  if (journal.state !== 'ok' || journal.glance === undefined || journal.decided === undefined) return null;
-  const { of, decided } = journal.decided;
-  if (of !== context.gitOf || !isOfRunAlone(instance, memory) || !isCurrentRun(instance, observed)) return null;
-  const maxMs = instance.spec?.health.limits.dataAge.maxMs ?? null;
-  // A run that has written its end has no age.
-  const aged = !journal.glance.ended && maxMs !== null && (dataAgeOf(context, journal) ?? 0) > maxMs;
-  return aged ? null : decided;
-}
-
-/** A decision that another command may take over; null: it rests on more than git and the newest run's bytes. */
-export function lastingDecision(situation: Situation | undefined): Decided | null {
-  if (situation === undefined || situation.memory === null || situation.decided === null) return null;
-  const { instance, observed, memory, decided } = situation;
-  if (!isOfRunAlone(instance, memory) || !isCurrentRun(instance, observed)) return null;
-  return decided.health === 'stale' ? null : decided;
-}
-
-/** Whether no other run is compared with the one that runs. */
-function isOfRunAlone({ env }: DesiredInstance, memory: TuningMemory): boolean {
-  return memory.unjudged.every(({ iter }) => iter !== env?.iter);
-}
-
-/** Decides again only when something came that has a say. What is kept must not hold on to the look it was made in. */
-function decideOnce(context: Context, instance: DesiredInstance, input: DecideInput): Decided {
-  const { memory, run } = input;
-  const from = run === null ? null : (context.foldedFrom?.(instance) ?? null);
-  const { maxMs } = input.policy.health.limits.dataAge;
-  const dataAgeMs = input.dataAgeMs ?? 0;
-  // Wall time has a say only through the age of the data: while that is in its limit, and nothing new came, nothing changes.
-  if (from === null || (maxMs !== null && dataAgeMs > maxMs)) return decide(input);
-  const basis = [memory, run, from, idOf(context.desired.files), input.before];
-  const known = decisions.get(instance);
-  if (known?.basis.every((each, i) => each === basis[i])) return known.decided;
-  const decided = decide(input);
-  decisions.set(instance, { basis, decided });
-  return decided;
-}
-
-const ids = new WeakMap<object, number>();
-let lastId = 0;
-
-/** A number for each tree, which can be remembered without it. */
-function idOf(files: Desired['files']): number {
-  let id = ids.get(files);
-  if (id === undefined) {
-    lastId += 1;
-    id = lastId;
-    ids.set(files, id);
-  }
-  return id;
-}
-
-const decisions = new WeakMap<DesiredInstance, { basis: unknown[]; decided: Decided }>();
-
-/**
- * Whether the newest journal run belongs to the desired env: no decision is taken from another iteration's fills. The one
- * before it counts while it runs the very same values: a comment in the base env makes a new iter and restarts nothing.
- */
-export function isCurrentRun(instance: DesiredInstance, observed: ObservedInstance): boolean {
-  const { journal, copies, receipts, secretNames } = observed;
-  if (journal.state !== 'ok' || instance.env === null) return false;
-  const live = copies.known && copies.value.length === 1;
-  if (live && endedRuns(receipts).has(journal.runId)) return false; // the new process has written nothing yet
-  const name = envFileOf(journal)?.split('/').at(-1);
-  if (name === undefined || name === instance.env.path.split('/').at(-1)) return true;
-  const copy = copies.known ? copies.value[0] : undefined;
-  if (!live || copy === undefined || !secretNames.ok) return false;
-  return copy.digest === digestOf(instance, secretNames.names) && iterOfPath(name, instance.env.basePath) === copy.iter;
-}
-
 function viewOf(
   context: Context,
   instance: DesiredInstance,
@@ -420,18 +207,6 @@ function declaredBy(instance: DesiredInstance, secretNames: readonly string[] | 
       return digestOf(instance, secretNames) ?? '';
     },
   };
-}
-
-const digests = new WeakMap<DesiredInstance, { names: string; digest: string | null }>();
-
-/** A hash of everything that is declared: made once for a declaration and the names of its secrets. */
-function digestOf(instance: DesiredInstance, secretNames: readonly string[]): string | null {
-  const names = secretNames.join('\n');
-  const known = digests.get(instance);
-  if (known?.names === names) return known.digest;
-  const digest = desiredDigest(instance, secretNames);
-  digests.set(instance, { names, digest });
-  return digest;
 }
 
 /** A hold that git knows goes before one of this clone, and either before a park. */
@@ -572,13 +347,4 @@ function madeByAlarm(trail: TrailEntry[], path: string): boolean {
 /** The commit that added the newest iter: the base env it was made from is the one in that commit's tree. */
 export function addingCommit(trail: TrailEntry[], path: string): string | null {
   return trail.find((entry) => entry.files.some((f) => f.path === path && f.status === 'A'))?.commit ?? null;
-}
-
-/** Iter number a process or journal names by its env file; undefined when it names none of ours. */
-export function iterOfPath(path: string, basePath: string): number | null | undefined {
-  const name = path.split('/').at(-1) ?? '';
-  const base = basePath.split('/').at(-1) ?? '';
-  if (name === base) return null;
-  const parsed = parseIterName(name);
-  return parsed !== null && parsed.basePath === base ? parsed.iter : undefined;
 }

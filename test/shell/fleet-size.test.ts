@@ -8,12 +8,12 @@ import { NO_RESTARTS } from '../../src/core/flat/backoff.ts';
 import { known } from '../../src/core/problem.ts';
 import type { TrailEntry } from '../../src/core/trail/types.ts';
 import type { DesiredInstance } from '../../src/shell/desired.ts';
+import { concerns, trailsByInstance } from '../../src/shell/instance-trails.ts';
 import { observe } from '../../src/shell/observe.ts';
 import type { Ops } from '../../src/shell/ops.ts';
 import { look } from '../../src/shell/pass.ts';
 import { readDesired } from '../../src/shell/read-desired.ts';
 import { pass } from '../../src/shell/reconcile.ts';
-import { concerns, trailsByInstance } from '../../src/shell/views.ts';
 import { bigFleet } from '../support/big-fleet.ts';
 import { baseEnv } from '../support/fleet-world.ts';
 

@@ -15,9 +15,9 @@ import type { TrailEntry } from '../../src/core/trail/types.ts';
 import { rebuildMemory } from '../../src/core/tuning/memory.ts';
 import type { TuningMemory } from '../../src/core/tuning/types.ts';
 import type { DesiredInstance } from '../../src/shell/desired.ts';
+import { trailsByInstance } from '../../src/shell/instance-trails.ts';
 import { openMemories } from '../../src/shell/memories.ts';
 import { trailReader } from '../../src/shell/trail.ts';
-import { trailsByInstance } from '../../src/shell/views.ts';
 import { BENCH_EMAIL, basePathOf, iterMessage, iterText, writeRepository } from '../bench/git-repository.ts';
 import { git } from '../support/repos.ts';
 

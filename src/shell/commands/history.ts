@@ -7,10 +7,10 @@ import { BUILD } from '../build-id.ts';
 import { type Desired, verdictsPath } from '../desired.ts';
 import { EXIT } from '../exit.ts';
 import { historyBooks, ownFiles } from '../history-book.ts';
+import { trailsByInstance } from '../instance-trails.ts';
 import type { HistoryBook } from '../known-book.ts';
 import { openOps } from '../ops.ts';
 import { historyChart, historyText, type NamedRow } from '../render/history.ts';
-import { trailsByInstance } from '../views.ts';
 import { fail, selectFrom, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 

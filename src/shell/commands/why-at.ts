@@ -9,11 +9,11 @@ import { decide, explain } from '../../core/tuning/decide.ts';
 import { rebuildMemory } from '../../core/tuning/memory.ts';
 import { type Desired, type DesiredInstance, valuesOf } from '../desired.ts';
 import { EXIT } from '../exit.ts';
+import { concerns } from '../instance-trails.ts';
 import { painter } from '../io.ts';
 import { foldAsItStood } from '../journal-past.ts';
 import { type Ops, openOps } from '../ops.ts';
 import { pastText, type Recall } from '../render/why-at.ts';
-import { concerns } from '../views.ts';
 import { fail, printJson, select, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
