@@ -241,7 +241,9 @@ function byMinute(samples: Sample[], of: (s: Sample) => number): [number, number
   return [...minutes].map(([minute, all]) => [minute / 60, all.reduce((sum, v) => sum + v, 0) / all.length]);
 }
 
-const percent = (share: number) => (share * 100).toFixed(1);
+function percent(share: number): string {
+  return (share * 100).toFixed(1);
+}
 
 function middle(values: number[]): number {
   return values.length === 0 ? Number.NaN : median(values);
