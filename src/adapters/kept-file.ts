@@ -16,13 +16,15 @@ export function loadKept(path: string, owner: string): { digest: string; body: s
   }
 }
 
-/** Writes it beside and renames; mode 0600. Its digest; null: it cannot be written, and what stood there may stand still. */
+/** Writes it beside and renames; mode 0600. Its digest; null: it cannot be written. */
 export function keep(path: string, owner: string, body: string): string | null {
   const digest = digestOf(owner, body);
   const beside = `${path}.${process.pid}.tmp`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     writeFileSync(beside, `${digest}\n${body}`, { mode: 0o600 });
+    // Over a file that is there, a rename waits for the disk; whoever finds none in between makes it anew.
+    rmSync(path, { force: true });
     renameSync(beside, path);
     return digest;
   } catch {

@@ -5,12 +5,12 @@
  * gap like any other, so that it can only lead to doing less. Whatever is done is decided on the whole run (`readWhole`): an
  * alarm stays found until the run ends, earnings are sums over it. Reading goes in slices, and then only what was appended.
  */
-import { hash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type CursorState, JournalFolders, type PollResult } from '../adapters/journal-cursor.ts';
 import type { JournalEvidence } from '../adapters/journal-venue.ts';
+import { keep, loadKept } from '../adapters/kept-file.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
 import { glanceOf, type RunGlance } from '../core/health/glance.ts';
 import { reachOf } from '../core/health/reach.ts';
@@ -60,7 +60,6 @@ export type JournalView =
 type Place = { pattern: string; folder: string };
 
 type Stored = {
-  key: string;
   cursor: CursorState;
   runStart: RunStartEvent | null;
   runEnd: RunEndEvent | null;
@@ -270,26 +269,16 @@ export class Journals {
       const cursor = entry.cursor.toJSON();
       if (!entry.changed || cursor === undefined || !isWorthKeeping(entry)) continue;
       const { key, runStart, runEnd, shuttingDown } = entry;
-      const stored: Stored = { key, cursor, runStart, runEnd, shuttingDown };
-      entry.changed = !this.#write(`${name}.json`, `${JSON.stringify(stored)}\n${storeRun(entry.run)}`);
+      const stored: Stored = { cursor, runStart, runEnd, shuttingDown };
+      entry.changed = keep(this.#keptPath(name), key, `${JSON.stringify(stored)}\n${storeRun(entry.run)}`) === null;
       if (!entry.changed) entry.unkept = 0;
       written += 1;
       if (written % WRITES_A_TURN === 0) await setImmediate();
     }
   }
 
-  #write(name: string, text: string): boolean {
-    const path = join(this.#cacheDir, name);
-    try {
-      mkdirSync(this.#cacheDir, { recursive: true, mode: 0o700 });
-      writeFileSync(`${path}.${process.pid}.tmp`, `${digestOf(text)}\n${text}`, { mode: 0o600 });
-      // Over a file that is there, a rename waits for the disk; whoever finds none in between reads the journal itself.
-      rmSync(path, { force: true });
-      renameSync(`${path}.${process.pid}.tmp`, path);
-      return true;
-    } catch {
-      return false;
-    }
+  #keptPath(name: string): string {
+    return join(this.#cacheDir, `${name}.json`);
   }
 
   #entryOf(instance: LookedAt, spec: Instance, pattern: string): RunEntry {
@@ -310,15 +299,12 @@ export class Journals {
 
   /** A cache that is absent, damaged or of another policy only costs reading the run again. */
   #restore(instance: LookedAt, spec: Instance, pattern: string, key: string): RunEntry | null {
+    // What is not what was written could be a state that no journal leads to: nothing may be decided from it.
+    const body = loadKept(this.#keptPath(instance.name), key)?.body;
+    if (body === undefined) return null;
     try {
-      const text = readFileSync(join(this.#cacheDir, `${instance.name}.json`), 'utf8');
-      const start = text.indexOf('\n');
-      const body = text.slice(start + 1);
-      // What is not what was written could be a state that no journal leads to: nothing may be decided from it.
-      if (text.slice(0, start) !== digestOf(body)) return null;
       const end = body.indexOf('\n');
       const stored = JSON.parse(body.slice(0, end)) as Stored;
-      if (stored.key !== key) return null;
       const run = loadRun(body.slice(end + 1), { health: spec.health, maxPositionBase: capOf(instance) });
       if (run === null) return null;
       const { cursor, runStart, runEnd, shuttingDown } = stored;
@@ -340,5 +326,3 @@ export function toldBy(view: Extract<JournalView, { state: 'ok' }>): RunGlance {
 export function envFileOf(view: Extract<JournalView, { state: 'ok' }>): string | null {
   return view.glance === undefined ? view.run.envFile : view.glance.envFile;
 }
-
-const digestOf = (text: string) => hash('sha256', text);
