@@ -44,8 +44,10 @@ const nameOf = ({ from, to }: Move): string => `move-${from}-${to}`;
 function namesIn({ ownDir }: At): string[] {
   try {
     return readdirSync(ownDir);
-  } catch {
-    return [];
+  } catch (error) {
+    // Only where nothing was ever written there is nothing noted; a folder that cannot be read says nothing.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }
 
