@@ -1,6 +1,7 @@
 /** Whole-file analysis, the tail, and layouts of other bots. */
 import { linkSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FLEET_YAML, SOL_YAML } from '../support/sol-spec.ts';
 import {
   cli,
   folder,
@@ -107,24 +108,8 @@ function opsWith(name: string, journal: string): string {
   for (const part of ['fleet/env', 'data']) mkdirSync(join(ops, part), { recursive: true });
   writeFileSync(join(ops, '.gitignore'), '.mmfleet/\n/data/\n');
   writeFileSync(join(ops, 'fleet/env/.env.sol'), 'MM_MARKET_NAME=SOL-USD\nMM_ENVIRONMENT=testnet\n');
-  writeFileSync(
-    join(ops, 'fleet/fleet.yaml'),
-    'apiVersion: mmfleet/v1\nkind: Fleet\nmetadata: { name: bench }\nspec: {}\n',
-  );
-  writeFileSync(
-    join(ops, 'fleet/sol.yaml'),
-    `apiVersion: mmfleet/v1
-kind: Instance
-metadata: { name: sol }
-spec:
-  market: SOL-USD
-  account: main
-  baseEnv: env/.env.sol
-  runtime: { process: { command: [bot], cwd: .., envFileVariable: ENV } }
-  journal: { path: "../data/mm_{market}_*.jsonl" }
-  venue: { sim: { url: "http://127.0.0.1:1" } }
-`,
-  );
+  writeFileSync(join(ops, 'fleet/fleet.yaml'), FLEET_YAML);
+  writeFileSync(join(ops, 'fleet/sol.yaml'), SOL_YAML);
   linkSync(join(folder, `${journal}.jsonl`), join(ops, 'data/mm_SOL-USD_20260216_000000.jsonl'));
   const git = (...args: string[]) =>
     run(['git', '-C', ops, '-c', 'user.name=b', '-c', 'user.email=b@localhost', ...args]);

@@ -8,22 +8,13 @@ import { parseLine } from '../../src/core/journal/parse.ts';
 import { parseSpecs } from '../../src/core/spec/parse.ts';
 import { Journals } from '../../src/shell/journals.ts';
 import { journalLines, writeJournal } from '../support/journal-generator.ts';
+import { FLEET_YAML, SOL_YAML } from '../support/sol-spec.ts';
 
 const { instances } = parseSpecs([
-  { path: 'fleet/fleet.yaml', text: 'apiVersion: mmfleet/v1\nkind: Fleet\nmetadata: { name: f }\nspec: {}\n' },
+  { path: 'fleet/fleet.yaml', text: FLEET_YAML },
   {
     path: 'fleet/sol.yaml',
-    text: `apiVersion: mmfleet/v1
-kind: Instance
-metadata: { name: sol }
-spec:
-  market: SOL-USD
-  account: main
-  baseEnv: env/.env.sol
-  runtime: { process: { command: [bot], cwd: .., envFileVariable: ENV } }
-  journal: { path: "../data/mm_{market}_*.jsonl" }
-  venue: { sim: { url: "http://127.0.0.1:1" } }
-`,
+    text: SOL_YAML,
   },
 ]);
 const instance = { name: 'sol', spec: instances[0]!, env: null };

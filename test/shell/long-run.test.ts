@@ -26,24 +26,12 @@ import { needsWholeRun } from '../../src/shell/unread.ts';
 import type { Situation } from '../../src/shell/views.ts';
 import { CLI } from '../support/fleet-world.ts';
 import { journalLines } from '../support/journal-generator.ts';
-
-const FLEET = 'apiVersion: mmfleet/v1\nkind: Fleet\nmetadata: { name: f }\nspec: {}\n';
-const SOL = `apiVersion: mmfleet/v1
-kind: Instance
-metadata: { name: sol }
-spec:
-  market: SOL-USD
-  account: main
-  baseEnv: env/.env.sol
-  runtime: { process: { command: [bot], cwd: .., envFileVariable: ENV } }
-  journal: { path: "../data/mm_{market}_*.jsonl" }
-  venue: { sim: { url: "http://127.0.0.1:1" } }
-`;
+import { FLEET_YAML, SOL_YAML } from '../support/sol-spec.ts';
 
 function specWith(health: string): Instance {
   const { instances, problems } = parseSpecs([
-    { path: 'fleet/fleet.yaml', text: FLEET },
-    { path: 'fleet/sol.yaml', text: `${SOL}${health}` },
+    { path: 'fleet/fleet.yaml', text: FLEET_YAML },
+    { path: 'fleet/sol.yaml', text: `${SOL_YAML}${health}` },
   ]);
   expect(problems).toEqual([]);
   return instances[0]!;
@@ -268,8 +256,8 @@ describe('on the command line', () => {
     const dir = folderWith({ '000000': ofBase() });
     mkdirSync(join(dir, 'fleet/env'), { recursive: true });
     writeFileSync(join(dir, '.gitignore'), '.mmfleet/\n/data/\n');
-    writeFileSync(join(dir, 'fleet/fleet.yaml'), FLEET);
-    writeFileSync(join(dir, 'fleet/sol.yaml'), SOL);
+    writeFileSync(join(dir, 'fleet/fleet.yaml'), FLEET_YAML);
+    writeFileSync(join(dir, 'fleet/sol.yaml'), SOL_YAML);
     const values = 'MM_MARKET_NAME=SOL-USD\nMM_ENVIRONMENT=testnet\nMM_SPREAD_MULTIPLIER=1.2\nMM_MIN_OFFSET_BPS=4\n';
     writeFileSync(join(dir, 'fleet/env/.env.sol'), values);
     const git = (...args: string[]) =>
