@@ -113,9 +113,14 @@ function events(clone: string, market: string): Record<string, unknown>[] {
     .flatMap((line) => (line.endsWith('}') ? [JSON.parse(line) as Record<string, unknown>] : []));
 }
 
+const runStarts = (clone: string, market: string) => events(clone, market).filter((e) => e['type'] === 'run_start');
+
 /** Configurations that bots of a market were started with, oldest first. */
-const starts = (clone: string, market: string) =>
-  events(clone, market).flatMap((e) => (e['type'] === 'run_start' ? [JSON.stringify(e['config'])] : []));
+const starts = (clone: string, market: string) => runStarts(clone, market).map((e) => JSON.stringify(e['config']));
+
+/** Processes that have said in a journal of the market that they began. */
+const pids = (clone: string, market: string) =>
+  runStarts(clone, market).map((e) => (e['provenance'] as { pid?: number }).pid);
 
 /** The running bot writes forty minutes of losing fills; what starts after it has a later clock. */
 async function lose(clone: string, market: string, left: number): Promise<void> {
@@ -168,7 +173,12 @@ test(`a person and two mmfleets push for ${ROUNDS} rounds (SIM_SEED=${SEED})`, a
     const begun = PAIR.map(({ market }, i) => starts(clones[i]!, market).length);
     return (await receipts()).length === begun[0]! + begun[1]!;
   };
-  const told = async () => (await headsAreOne()) && (await allReceipts());
+  /** A bot that has just been started is seen running before it has written a line. */
+  const allBegun = async () => {
+    const begun = PAIR.flatMap(({ market }, i) => pids(clones[i]!, market));
+    return (await w.copies()).every(({ pid }) => begun.includes(pid));
+  };
+  const told = async () => (await allBegun()) && (await headsAreOne()) && (await allReceipts());
   // A clone that has not seen the last push drifts from nothing yet; one that has just started something has not told yet.
   const settled = async () => (await told()) && (await drift()).length === 0 && (await told());
   for (let round = 0; round < ROUNDS; round += 1) {

@@ -103,7 +103,7 @@ function runStart() {
     environment: env.MM_ENVIRONMENT ?? 'testnet',
     config: config(),
     market_static: { tick_size: tick, min_order_size: minSize, min_order_size_change: sizeStep },
-    provenance: { env_file: behaviour().envFile ?? resolve(env.ENV ?? '.env'), cwd: process.cwd() },
+    provenance: { env_file: behaviour().envFile ?? resolve(env.ENV ?? '.env'), cwd: process.cwd(), pid: process.pid },
   });
   onVenue((book) => {
     for (let n = 0; n < Number(env.PUPPET_ORDERS ?? 0); n += 1) {
