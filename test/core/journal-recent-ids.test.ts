@@ -24,6 +24,10 @@ const id = fc.oneof(
   few.map((n) => `0${n}`),
   few.map((n) => `id-${n}`),
   fc.stringMatching(/^\d{1,21}$/),
+  few.map((n) => 'x'.repeat(n)),
+  few.map((n) => `\u20ac${n}`),
+  few.map((n) => String.fromCharCode(0xd800 + n)),
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 400 }),
 );
 
 test('it knows the ids of the last so many, whatever they look like', () => {

@@ -1,3 +1,5 @@
+import { hashOf, TextRing } from './text-ring.ts';
+
 /**
  * The ids noted last, up to `capacity` of them; each is told from all others. Nearly all ids are plain whole numbers: those
  * are kept as numbers of 64 bits in two halves, without a text each. As long as each is higher than all before, none of them
@@ -14,10 +16,8 @@ export class RecentIds {
   #topHigh = 0;
   /** By hash: places in the ring, plus one; null as long as they rise. */
   #table: Int32Array | null = null;
-  /** Ids that are no such number, by a number of their own. */
-  #texts = new Map<string, number>();
-  #oldestTexts = this.#texts.keys();
-  #nextText = 0;
+  /** Ids that are no such number; in the ring stands where. */
+  readonly #texts = new TextRing();
 
   constructor(capacity: number) {
     this.#capacity = capacity;
@@ -44,11 +44,14 @@ export class RecentIds {
 
   toJSON(): StoredIds {
     const halves: number[] = [];
+    const texts: string[] = [];
     for (let n = 0; n < this.#count; n += 1) {
       const ring = (this.#head + n) % this.#capacity;
-      halves.push(this.#ring[2 * ring]!, this.#ring[2 * ring + 1]!);
+      const [low, high] = [this.#ring[2 * ring]!, this.#ring[2 * ring + 1]!];
+      if (high === TEXT) texts.push(this.#texts.at(low));
+      halves.push(high === TEXT ? 0 : low, high);
     }
-    return { halves, texts: [...this.#texts.keys()] };
+    return { halves, texts };
   }
 
   /** True when the id was noted before. */
@@ -57,12 +60,8 @@ export class RecentIds {
       const value = BigInt(id);
       return this.#noteNumber(Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n)));
     }
-    if (this.#texts.has(id)) return true;
-    this.#texts.set(id, this.#nextText);
     this.#table ??= this.#hashed();
-    this.#noteNumber(this.#nextText, TEXT);
-    this.#nextText = (this.#nextText + 1) | 0;
-    return false;
+    return this.#hasText(this.#table, id) || this.#noteNumber(this.#texts.push(id), TEXT);
   }
 
   /** How many of these were noted before: ids of up to 19 digits in two halves. `rise`: each is higher than the one before. */
@@ -95,9 +94,7 @@ export class RecentIds {
     this.#count = 0;
     this.#topLow = 0;
     this.#topHigh = 0;
-    if (this.#texts.size === 0) return;
-    this.#texts = new Map();
-    this.#oldestTexts = this.#texts.keys();
+    this.#texts.clear();
   }
 
   #noteNumber(low: number, high: number): boolean {
@@ -137,7 +134,7 @@ export class RecentIds {
   /** Until it has its full length, the ring begins at its beginning. */
   #makeRoom(count: number): void {
     if (count * 2 <= this.#ring.length) return;
-    const wider = new Int32Array(2 * Math.min(this.#capacity, Math.max(count, this.#ring.length)));
+    const wider = new Int32Array(2 * Math.min(this.#capacity, Math.ceil(count * GROWTH)));
     wider.set(this.#ring);
     this.#ring = wider;
   }
@@ -145,7 +142,7 @@ export class RecentIds {
   /** A table of what is in the ring, with room for more. */
   #hashed(): Int32Array {
     let length = FIRST_TABLE;
-    while (length < this.#count * 4) length *= 2;
+    while (length <= this.#count * 2) length *= 2;
     const table = new Int32Array(length);
     for (let n = 0; n < this.#count; n += 1) {
       const ring = (this.#head + n) % this.#capacity;
@@ -156,17 +153,28 @@ export class RecentIds {
 
   /** Where it stands in the table, or the free place where it would. */
   #placeOf(table: Int32Array, low: number, high: number): number {
-    for (let at = hash(low, high) & (table.length - 1); ; at = (at + 1) & (table.length - 1)) {
+    for (let at = this.#hash(low, high) & (table.length - 1); ; at = (at + 1) & (table.length - 1)) {
       const ring = table[at]! - 1;
       if (ring < 0 || (this.#ring[2 * ring] === low && this.#ring[2 * ring + 1] === high)) return at;
     }
   }
 
+  #hasText(table: Int32Array, text: string): boolean {
+    for (let at = hashOf(text) & (table.length - 1); ; at = (at + 1) & (table.length - 1)) {
+      const ring = table[at]! - 1;
+      if (ring < 0) return false;
+      if (this.#ring[2 * ring + 1] === TEXT && this.#texts.is(this.#ring[2 * ring]!, text)) return true;
+    }
+  }
+
+  #hash(low: number, high: number): number {
+    return high === TEXT ? this.#texts.hashAt(low) : hash(low, high);
+  }
+
   #dropOldest(): void {
     const [low, high] = [this.#ring[2 * this.#head]!, this.#ring[2 * this.#head + 1]!];
-    // The walk goes on where it stood: a new one passes over all that was deleted before.
-    if (high === TEXT) this.#texts.delete(this.#oldestTexts.next().value!);
     if (this.#table !== null) this.#clearPlace(this.#table, this.#placeOf(this.#table, low, high));
+    if (high === TEXT) this.#texts.shift();
     this.#head = (this.#head + 1) % this.#capacity;
     this.#count -= 1;
   }
@@ -177,7 +185,7 @@ export class RecentIds {
     let hole = free;
     for (let at = (hole + 1) & last; table[at] !== 0; at = (at + 1) & last) {
       const ring = table[at]! - 1;
-      const home = hash(this.#ring[2 * ring]!, this.#ring[2 * ring + 1]!) & last;
+      const home = this.#hash(this.#ring[2 * ring]!, this.#ring[2 * ring + 1]!) & last;
       if (((at - home) & last) < ((at - hole) & last)) continue;
       table[hole] = table[at]!;
       hole = at;
@@ -186,7 +194,7 @@ export class RecentIds {
   }
 }
 
-/** Oldest first: two halves each, of a text a number and a mark. */
+/** Oldest first: two halves each, of a text a mark in the upper one. */
 export type StoredIds = { halves: number[]; texts: string[] };
 
 function hash(low: number, high: number): number {
@@ -195,7 +203,9 @@ function hash(low: number, high: number): number {
 }
 
 const FIRST_IDS = 64;
-const FIRST_TABLE = 256;
+const FIRST_TABLE = 64;
+/** How much more room there is than need, when it is made. */
+const GROWTH = 1.5;
 /** A whole number as its digits are written; 19 of them fit into 64 bits, and never fill the upper half with ones. */
 const NUMBER = /^[1-9]\d{0,18}$/;
 const TEXT = -1;
