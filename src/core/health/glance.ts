@@ -29,17 +29,16 @@ export function glanceOf(run: RunState): RunGlance {
     envFile: run.envFile,
     ended: run.endReason !== null,
     positionBase: run.position?.base ?? null,
-    lastPrice: run.fills.at(-1)?.price ?? null,
+    lastPrice: run.fills.newest(1)[0]?.price ?? null,
     metrics: metricsOf(run),
     skippedBytes: run.skippedBytes,
   };
 }
 
 function metricsOf(run: RunState): StatusItem['metrics'] {
-  const last = run.fills.slice(-PNL_FILLS);
-  const marked = run.fills.slice(-MARKOUT_FILLS).flatMap((f) => (typeof f.m5 === 'number' ? [f.m5] : []));
-  const sum = (pick: 'placed' | 'cancelled' | 'postOnly' | 'fills') =>
-    run.activity.reduce((total, a) => total + a[pick], run.current[pick]);
+  const last = run.fills.newest(PNL_FILLS);
+  const marked = run.fills.newest(MARKOUT_FILLS).flatMap((f) => (typeof f.m5 === 'number' ? [f.m5] : []));
+  const sum = (pick: 'placed' | 'cancelled' | 'postOnly' | 'fills') => run.current[pick] + run.activity.sum(pick);
   const placed = sum('placed');
   const ratio = (count: number): Metric =>
     placed < RATIO_MIN_PLACEMENTS

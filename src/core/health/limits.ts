@@ -1,6 +1,7 @@
 import { realizedPnl } from '../journal/fifo.ts';
 import type { HealthPolicy, LimitName } from '../spec/types.ts';
-import type { Activity, RunState } from './run.ts';
+import type { ActivityCount } from './minute-rows.ts';
+import type { RunState } from './run.ts';
 import { signalStats } from './signal.ts';
 
 /** One limit measured now. */
@@ -46,7 +47,7 @@ export function readLimit(run: RunState, name: LimitName, dataAgeMs: number | nu
   switch (name) {
     case 'realizedPnlUsd': {
       const { lastFills, min } = limits.realizedPnlUsd;
-      const fills = run.fills.slice(-lastFills);
+      const fills = run.fills.newest(lastFills);
       const shape = { limit: name, window: `${lastFills} fills`, n: fills.length, nMin: lastFills };
       if (fills.length < lastFills) return unavailable(shape, min, `n ${fills.length}/${lastFills}`);
       return atLeast(shape, realizedPnl(fills).toNumber(), min);
@@ -74,7 +75,7 @@ export function readLimit(run: RunState, name: LimitName, dataAgeMs: number | nu
         run,
         name,
         minPlacements,
-        (m) => m.fills,
+        (count) => count('fills'),
         (shape, value) => atLeast(shape, value, min),
         min,
       );
@@ -85,7 +86,7 @@ export function readLimit(run: RunState, name: LimitName, dataAgeMs: number | nu
         run,
         name,
         minPlacements,
-        (m) => m.cancelled,
+        (count) => count('cancelled'),
         (shape, value) => atMost(shape, value, max),
         max,
       );
@@ -96,14 +97,14 @@ export function readLimit(run: RunState, name: LimitName, dataAgeMs: number | nu
         run,
         name,
         minPlacements,
-        (m) => m.postOnly,
+        (count) => count('postOnly'),
         (shape, value) => atMost(shape, value, max),
         max,
       );
     }
     case 'failureRatio': {
       const { max, minPlacements } = limits.failureRatio;
-      const failures = (minute: Activity) => minute.errors + minute.rejected - minute.postOnly;
+      const failures = (count: Counts) => count('errors') + count('rejected') - count('postOnly');
       return perPlacement(run, name, minPlacements, failures, (shape, value) => atMost(shape, value, max), max);
     }
     case 'positionShare':
@@ -155,10 +156,15 @@ function readPositionShare(run: RunState): LimitReading {
   const shape = { limit: 'positionShare' as const, window: hours(overMs), n: null, nMin: null };
   const age = run.now - run.since;
   if (age < overMs / 1000) return unavailable(shape, shareOfTime, `${hours(age * 1000)} of ${hours(overMs)}`);
-  const known = run.activity.slice(firstOf(run, overMs)).filter((minute) => minute.positionShare !== null);
-  if (known.length < (KNOWN_SHARE * overMs) / 60_000) return unavailable(shape, shareOfTime, 'position unknown');
-  const above = known.filter((minute) => minute.positionShare! > (max ?? Infinity)).length;
-  return atMost({ ...shape, n: known.length }, above / known.length, shareOfTime);
+  let [known, above] = [0, 0];
+  for (let at = firstOf(run, overMs); at < run.activity.length; at += 1) {
+    const share = run.activity.positionShare(at);
+    if (share === null) continue;
+    known += 1;
+    if (share > (max ?? Infinity)) above += 1;
+  }
+  if (known < (KNOWN_SHARE * overMs) / 60_000) return unavailable(shape, shareOfTime, 'position unknown');
+  return atMost({ ...shape, n: known }, above / known, shareOfTime);
 }
 
 type Shape = Pick<LimitReading, 'limit' | 'window' | 'n' | 'nMin'>;
@@ -168,34 +174,35 @@ function perPlacement(
   run: RunState,
   limit: LimitName,
   minPlacements: number,
-  count: (minute: Activity) => number,
+  what: (count: Counts) => number,
   compare: (shape: Shape, value: number) => LimitReading,
   threshold: number | null,
 ): LimitReading {
+  const { activity } = run;
   let placed = 0;
-  let counted = 0;
-  for (let at = run.activity.length - 1; at >= 0 && placed < minPlacements; at -= 1) {
-    const minute = run.activity[at]!;
-    placed += minute.placed;
-    counted += count(minute);
+  let from = activity.length;
+  while (from > 0 && placed < minPlacements) {
+    from -= 1;
+    placed += activity.count(from, 'placed');
   }
   const shape = { limit, window: `${minPlacements} placements`, n: placed, nMin: minPlacements };
   if (placed < minPlacements || placed === 0) return unavailable(shape, threshold, `n ${placed}/${minPlacements}`);
-  return compare(shape, counted / placed);
+  return compare(shape, what((name) => activity.sum(name, from)) / placed);
 }
+
+/** Gives how many there were of something in the minutes looked at. */
+type Counts = (name: ActivityCount) => number;
 
 /** Index of the first minute of the newest `overMs`. */
 function firstOf(run: RunState, overMs: number): number {
   const first = Math.floor(run.now / 60) - Math.round(overMs / 60_000);
   let at = run.activity.length;
-  while (at > 0 && run.activity[at - 1]!.minute >= first) at -= 1;
+  while (at > 0 && run.activity.minute(at - 1) >= first) at -= 1;
   return at;
 }
 
 function recentFills(run: RunState, overMs: number): number {
-  let fills = 0;
-  for (let at = firstOf(run, overMs); at < run.activity.length; at += 1) fills += run.activity[at]!.fills;
-  return fills;
+  return run.activity.sum('fills', firstOf(run, overMs));
 }
 
 /** Gross +5 s markouts of the newest fills that have one. */
@@ -203,7 +210,7 @@ function newestMarkouts(run: RunState, count: number): { sum: number; n: number 
   let sum = 0;
   let n = 0;
   for (let at = run.fills.length - 1; at >= 0 && n < count; at -= 1) {
-    const { m5 } = run.fills[at]!;
+    const m5 = run.fills.m5(at);
     if (typeof m5 !== 'number') continue;
     sum += m5;
     n += 1;

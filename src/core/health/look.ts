@@ -32,7 +32,7 @@ export function look(run: RunState, minute: number): void {
   const earning = earns(run);
   const stretch = { since: run.since, excess: 1 };
   noteEpisode(run.earning, earning !== null && !collecting ? { ...stretch, ...earning } : null, at);
-  const share = run.activity.at(-1)!.positionShare;
+  const share = run.activity.positionShare(run.activity.length - 1);
   const cheap = share !== null && share <= run.health.cheapMoment.maxPositionShare;
   noteEpisode(run.cheap, cheap ? { ...stretch, value: share, n: 1 } : null, at);
   noteEpisode(run.positionKnown, share === null ? null : { ...stretch, value: share, n: 1 }, at);
@@ -80,10 +80,10 @@ function trimActivity(run: RunState): void {
   let keep = activity.length;
   while (keep > 0 && (placed < placements || activity.length - keep < reach)) {
     keep -= 1;
-    placed += activity[keep]!.placed;
+    placed += activity.count(keep, 'placed');
     if (activity.length - keep >= MINUTES_KEPT_MAX) break;
   }
-  run.activity = activity.slice(keep);
+  activity.drop(keep);
 }
 
 /** Closes the minutes that are over and whose fills all have their markout, and evaluates the signals after each. */
@@ -93,8 +93,7 @@ function closeMinutes(run: RunState, horizon: HorizonFold, metric: SignalMetric,
     if (first === undefined || first.minute >= minute || first.waiting > 0) return;
     horizon.open.shift();
     if (first.n === 0) continue;
-    const { waiting: _, ...closed } = first;
-    horizon.closed.push(closed);
+    horizon.closed.push(first);
     if (metric === 'netMarkout60sBps') run.fillMinutes += 1;
     for (const name of SIGNALS) {
       if (run.health.signals[name].metric === metric) lookAtSignal(run, name, horizon);
@@ -128,7 +127,7 @@ function lookAtSignal(run: RunState, name: SignalName, horizon: HorizonFold): vo
 }
 
 function contextOf(run: RunState): Pick<Alarm, 'adverseShare' | 'mean5sBps' | 'halfSpreadBps'> {
-  const newest = run.fills.slice(-CONTEXT_FILLS);
+  const newest = run.fills.newest(CONTEXT_FILLS);
   const edges = newest.flatMap((fill) => (fill.edgeBps === null ? [] : [fill.edgeBps]));
   const markouts = newest.flatMap((fill) => (typeof fill.m5 === 'number' ? [fill.m5] : []));
   const spreads = [...run.spreads].sort((a, b) => a - b);
@@ -147,9 +146,9 @@ function trimMinutes(run: RunState, horizon: HorizonFold): void {
   let keep = closed.length;
   while (keep > 0 && fills < most) {
     keep -= 1;
-    fills += closed[keep]!.n;
+    fills += closed.n(keep);
   }
-  horizon.closed = closed.slice(keep);
+  closed.drop(keep);
 }
 
 function lookAtHardLimits(run: RunState, at: number): void {

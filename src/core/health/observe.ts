@@ -2,7 +2,7 @@ import type { FillEvent, JournalEvent } from '../journal/types.ts';
 import { tearEdges } from './edge-sums.ts';
 import { noteEpisode } from './episodes.ts';
 import { look } from './look.ts';
-import { newActivity, type RunFill, type RunState } from './run.ts';
+import { newActivity, type RunState } from './run.ts';
 
 /** Heartbeats further apart are a gap; the bot writes one every 30 s. */
 const HEARTBEAT_GAP_S = 60;
@@ -92,16 +92,16 @@ function restart(run: RunState, gap: string, ts: number): void {
   run.since = ts;
   run.now = ts;
   run.heartbeatTs = null;
-  run.fills = [];
+  run.fills.clear();
   run.fillMinutes = 0;
   for (const horizon of [run.h5, run.h60]) {
     horizon.queue.restore([]);
     horizon.open = [];
-    horizon.closed = [];
+    horizon.closed.clear();
   }
   run.counters = { burst: 0, fast: 0, slow: 0, alert: 0 };
   run.limitCounters = {};
-  run.activity = [];
+  run.activity.clear();
   run.current = newActivity(Math.floor(ts / 60));
   tearEdges(run.edges);
 }
@@ -162,31 +162,29 @@ function addFill(run: RunState, event: FillEvent): void {
     return;
   }
   const sign = side === 'buy' ? 1 : -1;
-  const fill: RunFill = {
-    id: run.fillsSeen,
+  const id = run.fillsSeen;
+  const { minute: inMinute } = run.current;
+  run.fillsSeen += 1;
+  run.current.fills += 1;
+  run.fills.push({
+    id,
     ts,
-    minute: run.current.minute,
+    minute: inMinute,
     sign,
     price: priceText,
     qty: qtyText,
     feeBps,
     edgeBps: event.edgeRecomputedBps,
-    // There from the start: added later, each would be an object of its own.
-    m5: undefined,
-    m60: undefined,
-  };
-  run.fillsSeen += 1;
-  run.current.fills += 1;
-  run.fills.push(fill);
+  });
   trimFills(run);
   for (const horizon of [run.h5, run.h60]) {
     let minute = horizon.open.at(-1);
-    if (minute === undefined || minute.minute !== fill.minute) {
-      minute = { minute: fill.minute, n: 0, missing: 0, qty: 0, weighted: 0, waiting: 0 };
+    if (minute === undefined || minute.minute !== inMinute) {
+      minute = { minute: inMinute, n: 0, missing: 0, qty: 0, weighted: 0, waiting: 0 };
       horizon.open.push(minute);
     }
     minute.waiting += 1;
-    horizon.queue.fill(fill.id, ts, sign, price);
+    horizon.queue.fill(id, ts, sign, price);
   }
   run.money.cash -= sign * price * qty + fee;
   run.money.netBase += sign * qty;
@@ -198,10 +196,8 @@ function trimFills(run: RunState): void {
   const most = Math.max(FILLS_KEPT_MIN, limits.realizedPnlUsd.lastFills, 2 * limits.markout5sBps.lastFills);
   if (run.fills.length < 2 * most) return;
   let keep = 0;
-  while (run.fills.length - keep > most && run.fills[keep]!.m60 !== undefined && run.fills[keep]!.m5 !== undefined) {
-    keep += 1;
-  }
-  if (keep > 0) run.fills = run.fills.slice(keep);
+  while (run.fills.length - keep > most && !run.fills.waits(keep)) keep += 1;
+  if (keep > 0) run.fills.drop(keep);
 }
 
 function notePosition(run: RunState, base: string, ts: number): void {

@@ -2,6 +2,7 @@
 import type { HealthPolicy, LimitName, SignalName } from '../spec/types.ts';
 import { LIMIT_NAMES, limitThreshold } from './limits.ts';
 import { LIMIT_LOOKS } from './look.ts';
+import type { FillMinutes } from './minute-rows.ts';
 import type { RunState } from './run.ts';
 
 /** Whole minutes are cut off at its beginning, and fills at its end wait for their markouts. */
@@ -36,13 +37,13 @@ export function reachesBack({ health, h5, h60, fills, fillsSeen, activity, gaps 
   const limits = checkedLimits(health).map((name) => health.limits[name]);
   const lastFills = Math.max(0, ...limits.map((limit) => ('lastFills' in limit ? limit.lastFills : 0)));
   const placements = Math.max(0, ...limits.map((limit) => ('minPlacements' in limit ? limit.minPlacements : 0)));
-  const horizons = [h5, h60].every(({ closed }) => sum(closed.slice(0, -looks), (minute) => minute.n) >= windowFills);
-  const recent = sum(activity.slice(-LIMIT_LOOKS), (minute) => minute.fills);
-  const known = fills.filter((fill) => typeof fill.m5 === 'number').length;
+  const horizons = [h5, h60].every(({ closed }) => fillsOf(closed, closed.length - looks) >= windowFills);
+  const before = Math.max(0, activity.length - LIMIT_LOOKS);
+  const recent = activity.sum('fills', before);
+  let known = 0;
+  for (let at = 0; at < fills.length; at += 1) if (typeof fills.m5(at) === 'number') known += 1;
   return (
-    horizons &&
-    Math.min(known, fillsSeen - recent) >= lastFills &&
-    sum(activity.slice(0, -LIMIT_LOOKS), (minute) => minute.placed) >= placements
+    horizons && Math.min(known, fillsSeen - recent) >= lastFills && activity.sum('placed', 0, before) >= placements
   );
 }
 
@@ -51,6 +52,9 @@ function checkedLimits(health: HealthPolicy): Exclude<LimitName, 'dataAge'>[] {
   return LIMIT_NAMES.filter((name) => name !== 'dataAge').filter((name) => limitThreshold(health, name) !== null);
 }
 
-function sum<T>(items: readonly T[], of: (item: T) => number): number {
-  return items.reduce((total, item) => total + of(item), 0);
+/** Fills with a markout in the first `count` minutes. */
+function fillsOf(minutes: FillMinutes, count: number): number {
+  let fills = 0;
+  for (let at = 0; at < count; at += 1) fills += minutes.n(at);
+  return fills;
 }

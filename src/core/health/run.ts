@@ -8,6 +8,8 @@ import { RecentIds, type StoredIds } from '../journal/recent-ids.ts';
 import type { HealthPolicy, LimitName, SignalMetric, SignalName } from '../spec/types.ts';
 import { addEdge, type EdgeFold, newEdgeFold } from './edge-sums.ts';
 import type { Episode } from './episodes.ts';
+import { FillRows } from './fill-rows.ts';
+import { Activities, FillMinutes } from './minute-rows.ts';
 import type { FillMinute } from './signal.ts';
 import {
   activityColumns,
@@ -22,7 +24,7 @@ import {
 /** Trade ids remembered to count a fill once: as many as the bot itself does. */
 const TRADE_IDS_KEPT = 10_000;
 
-/** One usable fill. Markouts are gross bps: undefined = still pending, null = no mid came in time. */
+/** One usable fill. */
 export type RunFill = {
   id: number;
   ts: number;
@@ -35,15 +37,17 @@ export type RunFill = {
   feeBps: number;
   /** Edge at the fill, bps; null without a mid. */
   edgeBps: number | null;
-  m5?: number | null | undefined;
-  m60?: number | null | undefined;
+  /** Gross +5 s markout, bps: undefined = still pending, null = no mid came in time. */
+  m5: number | null | undefined;
+  /** The +60 s markout is still pending; only the sums over its minute keep it. */
+  waits60: boolean;
 };
 
 /** One horizon: pending fills, minutes still waiting for a markout, closed minutes. */
 export type HorizonFold = {
   queue: MarkoutQueue;
   open: (FillMinute & { waiting: number })[];
-  closed: FillMinute[];
+  closed: FillMinutes;
 };
 
 /** What the bot did in one journal minute. */
@@ -112,13 +116,13 @@ export type RunState = {
   duplicateFills: number;
   /** Newest trade ids, oldest first; at most 10,000. */
   tradeIds: RecentIds;
-  fills: RunFill[];
+  fills: FillRows;
   h5: HorizonFold;
   h60: HorizonFold;
   counters: Record<SignalName, number>;
   alarms: Partial<Record<SignalName, Alarm>>;
   hardStop: HardStop | null;
-  activity: Activity[];
+  activity: Activities;
   current: Activity;
   position: { base: string; ts: number } | null;
   /** Newest known book spreads, one a look, bps. */
@@ -170,13 +174,13 @@ export function newRunState(input: { health: HealthPolicy; maxPositionBase: numb
     badFills: 0,
     duplicateFills: 0,
     tradeIds: new RecentIds(TRADE_IDS_KEPT),
-    fills: [],
-    h5: { queue: new MarkoutQueue(5, () => undefined), open: [], closed: [] },
-    h60: { queue: new MarkoutQueue(60, () => undefined), open: [], closed: [] },
+    fills: new FillRows(),
+    h5: { queue: new MarkoutQueue(5, () => undefined), open: [], closed: new FillMinutes() },
+    h60: { queue: new MarkoutQueue(60, () => undefined), open: [], closed: new FillMinutes() },
     counters: { burst: 0, fast: 0, slow: 0, alert: 0 },
     alarms: {},
     hardStop: null,
-    activity: [],
+    activity: new Activities(),
     current: newActivity(0),
     position: null,
     spreads: [],
@@ -249,7 +253,7 @@ export function policyDigest(health: HealthPolicy): string {
 const digests = new WeakMap<HealthPolicy, string>();
 
 /** Changes when the meaning of a stored state does. */
-const RUN_STATE_VERSION = 5;
+const RUN_STATE_VERSION = 6;
 
 type StoredQueue = ReturnType<MarkoutQueue['toJSON']>;
 type StoredHorizon = Omit<HorizonFold, 'queue' | 'closed'> & { queue: StoredQueue; closed: Columns };
@@ -263,17 +267,16 @@ type StoredRun = Omit<RunState, 'health' | 'tradeIds' | 'fills' | 'activity' | '
 
 /** Gives both queues the state they resolve into. */
 function bindQueues(run: RunState): RunState {
-  run.h5.queue = new MarkoutQueue(5, (id, bps) => settle(run, run.h5, 'm5', id, bps));
-  run.h60.queue = new MarkoutQueue(60, (id, bps) => settle(run, run.h60, 'm60', id, bps));
+  run.h5.queue = new MarkoutQueue(5, (id, bps) => settle(run, 'h5', id, bps));
+  run.h60.queue = new MarkoutQueue(60, (id, bps) => settle(run, 'h60', id, bps));
   return run;
 }
 
 /** A fill's markout is known, or known to be missing. */
-function settle(run: RunState, horizon: HorizonFold, field: 'm5' | 'm60', id: number, bps: number | null): void {
-  const fill = run.fills[id - (run.fills[0]?.id ?? 0)];
+function settle(run: RunState, horizon: 'h5' | 'h60', id: number, bps: number | null): void {
+  const fill = run.fills.settle(id, horizon, bps);
   if (fill === undefined) return;
-  fill[field] = bps;
-  const minute = horizon.open.find((candidate) => candidate.minute === fill.minute);
+  const minute = run[horizon].open.find((candidate) => candidate.minute === fill.minute);
   if (minute === undefined) return;
   minute.waiting -= 1;
   if (bps === null) {
@@ -285,5 +288,5 @@ function settle(run: RunState, horizon: HorizonFold, field: 'm5' | 'm60', id: nu
   minute.n += 1;
   minute.qty += qty;
   minute.weighted += qty * net;
-  if (field === 'm60') addEdge(run.edges, fill.ts, Number(fill.price) * qty, net);
+  if (horizon === 'h60') addEdge(run.edges, fill.ts, Number(fill.price) * qty, net);
 }

@@ -1,4 +1,5 @@
 import type { SignalPolicy } from '../spec/types.ts';
+import type { FillMinutes } from './minute-rows.ts';
 
 /** One closed minute's fills at one horizon. `missing` fills got no mid in time; they carry no evidence. */
 export type FillMinute = {
@@ -37,7 +38,7 @@ const Z_OF = { 0.95: 1.645, 0.99: 2.326 } as const;
  *   fills >= minFills  and  M + z * sqrt(V / K) < 0   (z = 0 without a confidence).
  * null: no fill-minute yet. Fills without a markout outnumbering those with one is no evidence: never a breach.
  */
-export function signalStats(minutes: readonly FillMinute[], policy: SignalPolicy): SignalStats | null {
+export function signalStats(minutes: FillMinutes, policy: SignalPolicy): SignalStats | null {
   let fills = 0;
   let missing = 0;
   let qty = 0;
@@ -45,21 +46,18 @@ export function signalStats(minutes: readonly FillMinute[], policy: SignalPolicy
   let first = minutes.length;
   while (first > 0 && fills < policy.windowFills) {
     first -= 1;
-    const minute = minutes[first]!;
-    fills += minute.n;
-    missing += minute.missing;
-    qty += minute.qty;
-    weighted += minute.weighted;
+    fills += minutes.n(first);
+    missing += minutes.missing(first);
+    qty += minutes.qty(first);
+    weighted += minutes.weighted(first);
   }
   const count = minutes.length - first;
   if (count === 0 || fills === 0) return null;
   const scale = fills / qty;
   const meanZ = ((weighted - policy.limit * qty) * scale) / count;
   let squares = 0;
-  for (let at = first; at < minutes.length; at += 1) {
-    const minute = minutes[at]!;
-    squares += ((minute.weighted - policy.limit * minute.qty) * scale - meanZ) ** 2;
-  }
+  for (let at = first; at < minutes.length; at += 1)
+    squares += ((minutes.weighted(at) - policy.limit * minutes.qty(at)) * scale - meanZ) ** 2;
   const error = count < 2 ? null : Math.sqrt(squares / (count - 1) / count);
   const perFill = count / fills;
   const bound = policy.confidence === null ? meanZ : error === null ? 0 : meanZ + Z_OF[policy.confidence] * error;

@@ -1,22 +1,25 @@
 /** The long lists of a run as columns: half the text of one object a row, and sooner read back. Order and values stay exactly. */
+import { FillRows } from './fill-rows.ts';
+import { Activities, FillMinutes } from './minute-rows.ts';
 import type { Activity, RunFill } from './run.ts';
 import type { FillMinute } from './signal.ts';
 
 /** One list a property, in the order of the rows. */
 export type Columns = unknown[][];
 
-const FILL = ['id', 'ts', 'minute', 'sign', 'price', 'qty', 'feeBps', 'edgeBps', 'm5', 'm60'] as const;
+const FILL = ['id', 'ts', 'minute', 'sign', 'price', 'qty', 'feeBps', 'edgeBps', 'm5', 'waits60'] as const;
 const ACTIVITY = ['minute', 'placed', 'cancelled', 'rejected', 'postOnly', 'errors', 'fills', 'positionShare'] as const;
 const MINUTE = ['minute', 'n', 'missing', 'qty', 'weighted'] as const;
 
-export const fillColumns = (rows: readonly RunFill[]): Columns => columnsOf(rows, FILL);
-export const activityColumns = (rows: readonly Activity[]): Columns => columnsOf(rows, ACTIVITY);
-export const minuteColumns = (rows: readonly FillMinute[]): Columns => columnsOf(rows, MINUTE);
+export const fillColumns = (rows: FillRows): Columns => columnsOf<RunFill>(rows.toArray(), FILL);
+export const activityColumns = (rows: Activities): Columns => columnsOf<Activity>(rows.toArray(), ACTIVITY);
+export const minuteColumns = (rows: FillMinutes): Columns => columnsOf<FillMinute>(rows.toArray(), MINUTE);
 
-export function fillsOf(columns: Columns): RunFill[] {
-  const [id, ts, minute, sign, price, qty, feeBps, edgeBps, m5, m60] = columns as FillLists;
-  return id.map((each, i) => {
-    const fill: RunFill = {
+export function fillsOf(columns: Columns): FillRows {
+  const [id, ts, minute, sign, price, qty, feeBps, edgeBps, m5, waits60] = columns as FillLists;
+  const fills = new FillRows();
+  for (const [i, each] of id.entries()) {
+    fills.push({
       id: each,
       ts: ts[i]!,
       minute: minute[i]!,
@@ -25,37 +28,41 @@ export function fillsOf(columns: Columns): RunFill[] {
       qty: qty[i]!,
       feeBps: feeBps[i]!,
       edgeBps: edgeBps[i]!,
-    };
-    const [after5, after60] = [m5[i]!, m60[i]!];
-    if (after5 !== PENDING) fill.m5 = after5;
-    if (after60 !== PENDING) fill.m60 = after60;
-    return fill;
-  });
+    });
+    const after5 = m5[i]!;
+    if (after5 !== PENDING) fills.settle(each, 'h5', after5);
+    if (!waits60[i]!) fills.settle(each, 'h60', null);
+  }
+  return fills;
 }
 
-export function activityOf(columns: Columns): Activity[] {
+export function activityOf(columns: Columns): Activities {
   const [minute, placed, cancelled, rejected, postOnly, errors, fills, share] = columns as ActivityLists;
-  return minute.map((each, i) => ({
-    minute: each,
-    placed: placed[i]!,
-    cancelled: cancelled[i]!,
-    rejected: rejected[i]!,
-    postOnly: postOnly[i]!,
-    errors: errors[i]!,
-    fills: fills[i]!,
-    positionShare: share[i]!,
-  }));
+  return Activities.of(
+    minute.map((each, i) => ({
+      minute: each,
+      placed: placed[i]!,
+      cancelled: cancelled[i]!,
+      rejected: rejected[i]!,
+      postOnly: postOnly[i]!,
+      errors: errors[i]!,
+      fills: fills[i]!,
+      positionShare: share[i]!,
+    })),
+  );
 }
 
-export function minutesOf(columns: Columns): FillMinute[] {
+export function minutesOf(columns: Columns): FillMinutes {
   const [minute, n, missing, qty, weighted] = columns as number[][] as Five;
-  return minute.map((each, i) => ({
-    minute: each,
-    n: n[i]!,
-    missing: missing[i]!,
-    qty: qty[i]!,
-    weighted: weighted[i]!,
-  }));
+  return FillMinutes.of(
+    minute.map((each, i) => ({
+      minute: each,
+      n: n[i]!,
+      missing: missing[i]!,
+      qty: qty[i]!,
+      weighted: weighted[i]!,
+    })),
+  );
 }
 
 /** Stands for a markout that is not known yet: null is one that never came. */
@@ -64,7 +71,7 @@ const PENDING = '';
 type Markouts = (number | null | typeof PENDING)[];
 type Five = [number[], number[], number[], number[], number[]];
 type FillLists = [number[], number[], number[], (1 | -1)[], string[], string[], number[], (number | null)[], ...Two];
-type Two = [Markouts, Markouts];
+type Two = [Markouts, boolean[]];
 type ActivityLists = [...Five, number[], number[], (number | null)[]];
 
 function columnsOf<T extends object>(rows: readonly T[], keys: readonly (keyof T)[]): Columns {

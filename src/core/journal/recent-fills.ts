@@ -1,3 +1,5 @@
+import { textOf } from './whole.ts';
+
 /** A fill as far as the realised PnL needs it; sizes and prices as decimal text. */
 export type RecentFill = {
   sign: 1 | -1 | 0;
@@ -67,19 +69,12 @@ const FIRST_ROWS = 128;
 
 function fillOf(rows: Float64Array, at: number): RecentFill {
   const number = (n: number) => rows[ROW * at + n]!;
-  const text = (n: number) => decimalOf(number(n), number(n + 1));
+  const decimal = (n: number) => textOf(number(n), number(n + 1));
   return {
     sign: number(0) as RecentFill['sign'],
-    price: text(1),
-    qty: text(3),
-    positionBefore: Number.isNaN(number(POSITION)) ? null : text(POSITION),
+    price: decimal(1),
+    qty: decimal(3),
+    positionBefore: Number.isNaN(number(POSITION)) ? null : decimal(POSITION),
     mid: Number.isNaN(number(MID)) ? null : number(MID),
   };
-}
-
-/** The text of an exact whole number of 10^-places. */
-function decimalOf(whole: number, places: number): string {
-  const digits = String(Math.abs(whole)).padStart(places + 1, '0');
-  const text = places === 0 ? digits : `${digits.slice(0, -places)}.${digits.slice(-places)}`;
-  return whole < 0 ? `-${text}` : text;
 }

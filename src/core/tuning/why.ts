@@ -147,7 +147,7 @@ function parkRow({ memory, tuning, run }: TuningContext): WhyRow {
 
 function cheapRow({ run, health }: TuningContext, hygiene: HygieneState): WhyRow {
   const limit = health.cheapMoment.maxPositionShare;
-  const value = run.activity.at(-1)?.positionShare ?? null;
+  const value = run.activity.length === 0 ? null : run.activity.positionShare(run.activity.length - 1);
   const row = { ...EMPTY, rule: 'cheap moment', metric: 'positionShare', limit };
   const result = hygiene.state === 'wait' ? `waiting for ${hygiene.limit}` : 'ok';
   if (value === null) return { ...row, unavailable: 'position or its cap unknown', result };

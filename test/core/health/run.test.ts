@@ -30,7 +30,7 @@ test('fees are part of the edge: a gross gain that fees eat alarms, a rebate doe
   expect(Object.keys(paid.alarms)).toContain('fast');
   expect(free.alarms).toEqual({});
   expect(rebate.alarms).toEqual({});
-  expect(rebate.fills[0]!.feeBps).toBeCloseTo(-2, 1);
+  expect(rebate.fills.at(0).feeBps).toBeCloseTo(-2, 1);
 });
 
 test('stored and loaded after every minute, the run is the same', () => {
@@ -98,9 +98,9 @@ test('a journal without its first piece: evidence only from a whole window', () 
 test('mids missing for minutes: those fills are counted and carry no evidence', () => {
   const mid = (ts: number) => (ts > START + 600 && ts < START + 4000 ? null : 100);
   const run = fold(HEALTH, [runStart(START), ...quiet(START, 50, { ...LOSING, mid, fill: { mid: null } })]);
-  const missing = run.h5.closed.reduce((sum, each) => sum + each.missing, 0);
-  expect(run.h5.closed.reduce((sum, each) => sum + each.n, 0)).toBeLessThan(60);
-  expect(run.fills.filter((each) => each.m5 === null).length).toBeGreaterThan(100);
+  const missing = run.h5.closed.toArray().reduce((sum, each) => sum + each.missing, 0);
+  expect(run.h5.closed.toArray().reduce((sum, each) => sum + each.n, 0)).toBeLessThan(60);
+  expect(run.fills.toArray().filter((each) => each.m5 === null).length).toBeGreaterThan(100);
   expect(run.alarms).toEqual({});
   expect(missing).toBeGreaterThanOrEqual(0);
 });

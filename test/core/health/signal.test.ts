@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { FillMinutes } from '../../../src/core/health/minute-rows.ts';
 import { type FillMinute, signalStats } from '../../../src/core/health/signal.ts';
 import { HEALTH } from './policy.ts';
 
@@ -14,14 +15,14 @@ const policy = { ...HEALTH.signals.burst, limit: -0.5, windowFills: 4, minFills:
 
 test('Z, M and V by hand: two minutes of two fills', () => {
   // limit -0.5, all quantities equal, so w = 1: Z1 = (-1+0.5)+(-2+0.5) = -2, Z2 = (0+0.5)+(-3+0.5) = -2.
-  const stats = signalStats([minute(1, [-1, -2]), minute(2, [0, -3])], policy);
+  const stats = signalStats(FillMinutes.of([minute(1, [-1, -2]), minute(2, [0, -3])]), policy);
   expect(stats).toMatchObject({ fills: 4, minutes: 2, meanBps: -1.5, meanZ: -2, breach: true });
   expect(stats!.ci95).toEqual([-1.5, -1.5]);
 });
 
 test('quantities weigh: w = qty / mean qty of the window', () => {
   // Quantities 3 and 1, mean 2: w = 1.5 and 0.5. Z1 = 1.5 * (-1.5 + 0.5) = -1.5, Z2 = 0.5 * (2.5 + 0.5) = 1.5.
-  const stats = signalStats([minute(1, [-1.5], 3), minute(2, [2.5], 1)], { ...policy, minFills: 2 });
+  const stats = signalStats(FillMinutes.of([minute(1, [-1.5], 3), minute(2, [2.5], 1)]), { ...policy, minFills: 2 });
   expect(stats!.meanZ).toBeCloseTo(0, 12);
   expect(stats!.meanBps).toBeCloseTo(-0.5, 12);
   // V = ((-1.5)^2 + 1.5^2) / 1 = 4.5, se = sqrt(4.5 / 2) = 1.5, one fill a minute: mean +- 1.96 * 1.5.
@@ -40,10 +41,7 @@ test.each([
   { name: 'a minute is never split', minutes: [[-9], [-1], [-1, -1, -1, -1, -1]], fills: 5, mean: -1 },
   { name: 'fewer fills than the window: all of them', minutes: [[-2], [0]], fills: 2, mean: -1 },
 ])('$name', ({ minutes, fills, mean }) => {
-  const stats = signalStats(
-    minutes.map((nets, at) => minute(at, nets)),
-    policy,
-  );
+  const stats = signalStats(FillMinutes.of(minutes.map((nets, at) => minute(at, nets))), policy);
   expect(stats).toMatchObject({ fills, meanBps: mean });
 });
 
@@ -86,9 +84,9 @@ test.each([
     breach: false,
   },
 ])('$name: breach $breach', ({ minutes, change, breach }) => {
-  expect(signalStats(minutes, { ...policy, ...change })!.breach).toBe(breach);
+  expect(signalStats(FillMinutes.of(minutes), { ...policy, ...change })!.breach).toBe(breach);
 });
 
 test('no minute, no statistics', () => {
-  expect(signalStats([], policy)).toBeNull();
+  expect(signalStats(new FillMinutes(), policy)).toBeNull();
 });
