@@ -10,8 +10,13 @@ export function loadCompiled(path: string): Record<string, unknown> {
   const { exports } = compile(path, readOrNothing(`${path}.code`));
   // Not before: kept code, Node's own as well, is only good for the flags it was made with. Of scripts that need this one it is
   // made with these.
-  if (KNOWS_BUDGET.test(process.versions.v8)) setFlagsFromString(`--interrupt-budget=${BUDGET}`);
+  optimiseLater();
   return exports;
+}
+
+/** From now on more code runs before V8 optimises it. */
+export function optimiseLater(): void {
+  if (KNOWS_BUDGET.test(process.versions.v8)) setFlagsFromString(`--interrupt-budget=${BUDGET}`);
 }
 
 /** `code`: what V8 made of it so far, for a next time; `refused`: what was given was not of this V8, or not whole. */

@@ -10,9 +10,13 @@ export async function runToEnd(work: () => Promise<number>): Promise<void> {
 
 const GRACE_MS = 1_000;
 
-/** Ends by itself once everything is written; a handle that was left open must not keep a finished command alive. */
+/**
+ * Ends at once when everything is written: by itself Node first waits for what V8 collects beside. Else once it is written; a
+ * handle that was left open must not keep a finished command alive.
+ */
 function end(code: number): void {
   process.exitCode = code;
+  if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0) process.exit();
   setTimeout(() => process.exit(), GRACE_MS).unref();
 }
 
