@@ -3,19 +3,15 @@
  * The one binary. Its version and the help of every command were written down when it was built: they are printed before
  * anything else is loaded. A script, not a module: node starts it faster.
  */
+import { sayBriefly } from './io.ts';
 
 /** Put in by the build; the keys of the help are '' and the names of the commands. */
 declare const MMFLEET_VERSION: string;
 declare const MMFLEET_HELP: Record<string, string>;
 
-// A closed pipe (`mmfleet status | head`) is the reader's choice, not an error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-});
-
 const argv = process.argv.slice(2);
 const answer = known(argv);
-if (answer !== undefined) process.stdout.write(answer);
+if (answer !== undefined) sayBriefly(answer);
 else void runUnlessKnown();
 
 async function runUnlessKnown(): Promise<void> {

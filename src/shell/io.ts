@@ -1,3 +1,4 @@
+import { fstatSync, writeSync } from 'node:fs';
 import { shown } from './hidden.ts';
 
 /** Where a command writes: results to `out`, progress and diagnostics to `err`. */
@@ -13,20 +14,86 @@ export type Io = {
 
 /** The process's own streams; colour only on a terminal, `NO_COLOR` and `FORCE_COLOR` honoured. */
 export function processIo(): Io {
+  return ioOf(streamOf(1), streamOf(2));
+}
+
+/**
+ * The same for a command that says all it has to say and ends: where no terminal is, it is written without node's streams,
+ * which take as long to load as such a command takes. It waits for a slow reader: nothing that must go on may use it.
+ */
+export function briefIo(): Io {
+  return ioOf(briefly(1), briefly(2));
+}
+
+/** Writes to stdout in the same way, as it stands. */
+export function sayBriefly(text: string): void {
+  briefly(1).write(text);
+}
+
+type Out = { isTTY?: boolean; columns?: number; write(text: string): void };
+
+function ioOf(out: Out, err: Out): Io {
   const env = process.env;
-  const outTTY = process.stdout.isTTY === true;
+  const outTTY = out.isTTY === true;
   const forced = env['FORCE_COLOR'] !== undefined && env['FORCE_COLOR'] !== '' && env['FORCE_COLOR'] !== '0';
   const refused = env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '';
-  const errTTY = process.stderr.isTTY === true;
+  const errTTY = err.isTTY === true;
   const color = !refused && (forced || outTTY);
   return {
-    out: (text) => void process.stdout.write(screen(text, outTTY, color)),
-    err: (text) => void process.stderr.write(screen(text, errTTY, color)),
+    out: (text) => out.write(screen(text, outTTY, color)),
+    err: (text) => err.write(screen(text, errTTY, color)),
     outTTY,
     errTTY,
     color,
-    columns: process.stdout.columns ?? 120,
+    columns: out.columns ?? 120,
   };
+}
+
+/** Comes back when all that was said is written: what a slow reader has not taken yet would be lost with the process. */
+export async function afterOutput(): Promise<void> {
+  for (const stream of streams)
+    if (stream.writableLength > 0) await new Promise<void>((written) => stream.write('', () => written()));
+}
+
+/** Those in use. */
+const streams = new Set<NodeJS.WriteStream>();
+
+function streamOf(fd: 1 | 2): NodeJS.WriteStream {
+  const stream = fd === 1 ? process.stdout : process.stderr;
+  if (fd === 1 && !streams.has(stream)) stream.on('error', leaveWithReader);
+  streams.add(stream);
+  return stream;
+}
+
+/** A closed pipe (`mmfleet status | head`) is the reader's choice, not an error. */
+function leaveWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(0);
+}
+
+function briefly(fd: 1 | 2): Out {
+  if (mayBeTerminal(fd)) return streamOf(fd);
+  let stream: NodeJS.WriteStream | null = null;
+  return {
+    write(text) {
+      const bytes = Buffer.from(text);
+      let at = 0;
+      try {
+        while (stream === null && at < bytes.length) at += writeSync(fd, bytes, at);
+      } catch {
+        // A pipe that is full and does not wait, or a reader that is gone: node's stream knows both.
+        stream = streamOf(fd);
+      }
+      stream?.write(bytes.subarray(at));
+    },
+  };
+}
+
+function mayBeTerminal(fd: number): boolean {
+  try {
+    return fstatSync(fd).isCharacterDevice();
+  } catch {
+    return true;
+  }
 }
 
 /** Only at its very beginning may a text of ours redraw the screen or the line; whatever it carries may not. */

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { glimpse } from '../adapters/git.ts';
 import { BUILD } from './build-id.ts';
-import { processIo } from './io.ts';
+import { briefIo } from './io.ts';
 import { loadBook } from './known-book.ts';
 import { historyText } from './render/history.ts';
 
@@ -14,7 +14,7 @@ export async function printKnown(argv: readonly string[]): Promise<boolean> {
   const book = clone === null ? null : loadBook(join(clone.root, '.mmfleet'), BUILD, asked.name);
   if (book === null || book.head !== clone?.head) return false;
   const rows = book.rows.map((row) => ({ instance: book.name, ...row }));
-  processIo().out(historyText(book.fleet, book.name, rows, asked.json));
+  briefIo().out(historyText(book.fleet, book.name, rows, asked.json));
   return true;
 }
 

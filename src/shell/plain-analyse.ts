@@ -4,13 +4,13 @@ import { resolve } from 'node:path';
 import { type AnalyseOptions, runAnalyse } from './commands/analyse.ts';
 import { analyseNumbers } from './commands/analyse-numbers.ts';
 import { runToEnd } from './end.ts';
-import { processIo } from './io.ts';
+import { briefIo } from './io.ts';
 
 /** Runs the command and leaves its exit code in the process; false: nothing was done, the whole program must answer. */
 export async function analysePlainly(argv: readonly string[]): Promise<boolean> {
   const asked = plainlyAsked(argv);
   if (asked === null) return false;
-  const { out, err, errTTY, color, columns } = processIo();
+  const { out, err, errTTY, color, columns } = briefIo();
   await runToEnd(() => runAnalyse(asked.paths, asked.options, { out, err, isTTY: errTTY, color, columns }));
   return true;
 }
