@@ -77,11 +77,18 @@ describe('wishes', () => {
     expect(suspended).toMatchObject({ code: 0, out: expect.stringMatching(/^mon +- +suspended +.*audit: "Q4"/m) });
     expect(spec('mon').startsWith(text)).toBe(true);
     const pid = await w.pidOf('mon');
-    await w.cli('restart', 'mon', '--reason', 'ignored while suspended');
+    const waiting = expect.stringContaining('mmfleet resume mon');
+    const restarted = await w.cli('restart', 'mon', '--reason', 'not while suspended');
+    expect(restarted).toMatchObject({ code: 5, err: waiting });
+    // Whoever stops a bot that trades on is told so, and not that all is well.
+    expect(await w.cli('stop', 'mon', '--reason', 'now')).toMatchObject({ code: 5, err: waiting });
     expect(await w.pidOf('mon')).toBe(pid);
+    expect(await w.cli('start', 'mon', '--reason', 'as before')).toMatchObject({ code: 0 });
     expect(await w.cli('resume', 'mon', '--reason', 'done')).toMatchObject({ code: 0 });
-    expect(spec('mon')).toBe(text);
-    const log = await w.git(['log', '-2', '--format=%s%n%b']);
+    expect(spec('mon')).toBe(`${text}  state: Running\n`);
+    w.put('fleet/mon.yaml', text);
+    await w.commit('mon: as it was');
+    const log = await w.git(['log', '--format=%s%n%b', '--grep', '^suspend(mon)']);
     expect(log).toContain(`Mmfleet-Until: ${until_}`);
     await expectOnRemote();
   });
@@ -94,6 +101,10 @@ describe('wishes', () => {
     expect(unknown).toMatchObject({ code: 3, err: 'no instance is called "amzm"\n  hint: did you mean "amzn"?' });
     expect(await w.cli('stop', 'amzn')).toMatchObject({ code: 3, err: expect.stringContaining('--reason') });
     expect(await w.cli('suspend', 'amzn', '--reason', 'x', '--until', 'tomorrow')).toMatchObject({ code: 3 });
+    // Each would be committed and hold nothing, or make the spec invalid.
+    for (const time of ['2099-13-45T99:99:99Z', '2020-01-01T00:00:00Z'])
+      expect(await w.cli('suspend', 'amzn', '--reason', 'x', '--until', time)).toMatchObject({ code: 3 });
+    expect(await w.cli('suspend', 'amzn', '--reason', ' ')).toMatchObject({ code: 3 });
     expect(await head()).toBe(from);
   });
 

@@ -2,11 +2,14 @@
 
 import { gitUser } from '../../adapters/git-user.ts';
 import { NO_RESTARTS } from '../../core/flat/backoff.ts';
+import type { Planned } from '../../core/plan/plan.ts';
+import type { PlanItem, PlanReason } from '../../core/plan/types.ts';
 import type { Problem, Result } from '../../core/problem.ts';
 import { editScalar } from '../../core/spec/edit.ts';
 import { commitMessage } from '../../core/trail/message.ts';
 import type { WishStory } from '../../core/trail/stories.ts';
 import { parseDuration } from '../../core/trail/text.ts';
+import { isUtc, utcMs } from '../../core/trail/utc.ts';
 import { type Builder, holdBuilder, publishChanges, secretValues } from '../apply.ts';
 import { holdChange, releaseChange } from '../changes.ts';
 import type { DesiredInstance } from '../desired.ts';
@@ -28,11 +31,14 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
   const timeoutMs = parseDuration(options.timeout ?? '10m');
   if (timeoutMs === undefined)
     return usage(io, `--timeout: found "${options.timeout}", want a duration such as 90s or 10m`);
-  if (options.until !== undefined && !/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(options.until))
+  if (options.until !== undefined && !isUtc(options.until))
     return usage(io, `--until: found "${options.until}", want ISO 8601 UTC such as 2026-12-01T06:00:00Z`);
+  if (options.reason?.trim() === '') return usage(io, '--reason: found nothing, want a sentence for the trail');
   const opened = await openOps(options.C, { host: options.host });
   if (!opened.ok) return fail(io, opened.problem);
   const ops = opened.value;
+  if (options.until !== undefined && utcMs(options.until) <= ops.clock.nowMs())
+    return usage(io, `--until: ${options.until} is over, nothing would be suspended`);
   const only = await select(ops, names, io);
   if (only === 'bad') return EXIT.usage;
   const stop = deadline(timeoutMs);
@@ -61,9 +67,12 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
   });
   stop.clear();
   const mine = report.last?.planned.filter((p) => selected.has(p.item.name)) ?? [];
+  const waiting = mine.filter((p) => waits(verb, p, report.last, only !== null));
+  for (const { item } of waiting) io.err(`${item.name}: ${verb} waits, ${item.message}\n${hintOf(item)}`);
   const exit =
     stop.exit() ??
     combineExit([
+      ...(waiting.length === 0 ? [] : [EXIT.held]),
       report.exit === EXIT.held && expectsHold(verb, mine) ? EXIT.ok : report.exit,
       ...(uncommitted === null ? [] : [exitUncommitted(uncommitted)]),
     ]);
@@ -88,6 +97,23 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
 /** `flatten` leaves its instances held: that is what was asked for. */
 const expectsHold = (verb: Verb, mine: Look['planned']) =>
   verb === 'flatten' && mine.every((p) => p.item.reason === 'held' && p.item.message.startsWith('flattened by'));
+
+/** Whether the asked-for state is not true because another wish stands before it, though nothing failed. */
+function waits(verb: Verb, { item }: Planned, last: Look | null, named: boolean): boolean {
+  const copies = last?.observed.byName.get(item.name)?.copies;
+  const runs = copies?.known === true && copies.value.length > 0;
+  if (verb === 'stop') return item.reason === 'suspended' && runs;
+  if (verb === 'start') return (item.reason === 'suspended' || item.reason === 'parked') && !runs;
+  if (verb !== 'restart') return false;
+  // Of a whole fleet, what is declared to be down is not meant.
+  return item.reason === 'suspended' || (named && ['parked', 'state-stopped', 'retired'].includes(item.reason));
+}
+
+function hintOf({ name, reason }: PlanItem): string {
+  const way: Partial<Record<PlanReason, string>> = { suspended: 'resume', parked: 'release', 'state-stopped': 'start' };
+  const verb = way[reason];
+  return verb === undefined ? '' : `  hint: mmfleet ${verb} ${name} --reason "..."\n`;
+}
 
 /** `uncommitted`: why the wish is not in git where everybody sees it, although it is carried out; null: it is. */
 type Wished = { names: string[]; commits: string[]; uncommitted: Problem | null };
