@@ -1,5 +1,16 @@
 /** Edits one value of a spec's YAML and leaves every other byte as it was. */
-import { type Document, isMap, isScalar, type Pair, parseAllDocuments, type Scalar, type YAMLMap } from 'yaml';
+import {
+  type Document,
+  isCollection,
+  isMap,
+  isPair,
+  isScalar,
+  type Node,
+  type Pair,
+  parseAllDocuments,
+  type Scalar,
+  type YAMLMap,
+} from 'yaml';
 import { fail, ok, type Result } from '../problem.ts';
 
 /** Text, or a small flat mapping; null removes the key. */
@@ -10,6 +21,15 @@ export type EditValue = string | Readonly<Record<string, string>> | null;
  * `instance` chooses among several documents of a file by metadata.name. Fails when the parent is not a mapping there.
  */
 export function editScalar(text: string, path: readonly string[], value: EditValue, instance?: string): Result<string> {
+  try {
+    return edit(text, path, value, instance);
+  } catch {
+    // An alias of nothing, or of what it stands in: the document parses, and yet has no value.
+    return cannot(path, 'the document has no value');
+  }
+}
+
+function edit(text: string, path: readonly string[], value: EditValue, instance?: string): Result<string> {
   const document = choose(text, instance);
   const key = path.at(-1);
   if (document === null || key === undefined) return cannot(path, 'the document is not there or does not parse');
@@ -17,6 +37,8 @@ export function editScalar(text: string, path: readonly string[], value: EditVal
   for (const segment of path.slice(0, -1)) map = isMap(map) ? pairOf(map, segment)?.value : undefined;
   if (!isMap(map)) return cannot(path, 'its parent is not a mapping');
   const pair = pairOf(map, key);
+  // Said already, in whatever form: nothing to write.
+  if (pair !== undefined && value !== null && same(document.toJS(), path, value)) return ok(text);
   const edited =
     pair === undefined ? (value === null ? text : add(text, map, key, value)) : change(text, map, pair, value);
   if (edited === null) return cannot(path, 'it is written in a form that is not edited');
@@ -46,8 +68,10 @@ function change(text: string, map: YAMLMap, pair: Pair, value: EditValue): strin
   if (keyRange == null || range == null) return null;
   if (value !== null) {
     const written = text.slice(range[0], range[1]);
-    if (written === '')
-      return `${text.slice(0, range[0]).replace(/[ \t]*$/, '')} ${render(value)}${text.slice(range[0])}`;
+    if (written === '') {
+      const colon = text.indexOf(':', keyRange[1]) + 1;
+      return `${text.slice(0, colon)} ${render(value)}${text.slice(colon)}`;
+    }
     // A block over several lines is replaced as a whole; its line break stays.
     const end = range[0] + written.trimEnd().length;
     const from = blockStart(text, keyRange[1], range[0]);
@@ -72,7 +96,11 @@ function removeFromFlow(text: string, map: YAMLMap, index: number, start: number
   const next = map.items[index + 1]?.key as Scalar | undefined;
   if (next?.range != null) return text.slice(0, start) + text.slice(next.range[0]);
   const previous = map.items[index - 1]?.value as { range?: [number, number, number] | null } | undefined;
-  return text.slice(0, previous?.range?.[1] ?? start) + text.slice(end);
+  const from = previous?.range?.[1] ?? start;
+  // A comment of the one before stays, with the comma before it: YAML reads past that one.
+  if (!text.slice(from, start).includes('#')) return text.slice(0, from) + text.slice(end);
+  const after = text.slice(end).replace(/^\s*,/, '');
+  return text.slice(0, start).trimEnd() + (/^[ \t]*(#|\r?\n)/.test(after) ? after : ` ${after.trimStart()}`);
 }
 
 function add(text: string, map: YAMLMap, key: string, value: Exclude<EditValue, null>): string | null {
@@ -81,28 +109,36 @@ function add(text: string, map: YAMLMap, key: string, value: Exclude<EditValue, 
   if (map.flow === true) {
     if (map.range == null) return null;
     const close = text.lastIndexOf('}', map.range[1] - 1);
-    const inside = text.slice(map.range[0] + 1, close).trimEnd();
-    const at = map.range[0] + 1 + inside.length;
-    const separator = inside === '' || inside.endsWith(',') ? ' ' : ', ';
-    return `${text.slice(0, at)}${separator}${line}${inside === '' ? ' ' : ''}${text.slice(at)}`;
+    const empty = last === undefined;
+    const ends = empty ? map.range[0] + 1 : contentEnd(text, last);
+    if (ends === null || close < ends) return null;
+    // Right after the last one, before any comment.
+    const comma = /^\s*,/.exec(text.slice(ends, close))?.[0].length ?? 0;
+    const at = ends + comma;
+    return `${text.slice(0, at)}${empty || comma > 0 ? ' ' : ', '}${line}${empty ? ' ' : ''}${text.slice(at)}`;
   }
   const first = map.items[0]?.key as Scalar | undefined;
   if (last === undefined || first?.range == null) return null;
   const indent = first.range[0] - (text.lastIndexOf('\n', first.range[0] - 1) + 1);
-  const end = contentEnd(last) ?? 0;
-  const lineEnd = text.indexOf('\n', end);
+  const end = contentEnd(text, last) ?? 0;
+  // A block of text ends with its line break, as blank lines after it may be part of it.
+  const lineEnd = text[end - 1] === '\n' ? end - 1 : text.indexOf('\n', end);
   const eol = text.includes('\r\n') ? '\r\n' : '\n';
   const added = ' '.repeat(indent) + line;
   if (lineEnd === -1) return `${text}${eol}${added}${eol}`;
   return `${text.slice(0, lineEnd + 1)}${added}${eol}${text.slice(lineEnd + 1)}`;
 }
 
-/** Where the last written character of a pair ends, comments and blank lines after it left out. */
-function contentEnd(pair: Pair): number | null {
-  const value = pair.value as { range?: [number, number, number] | null; items?: unknown[] } | null;
-  if (isMap(value) && value.flow !== true && value.items.length > 0) return contentEnd(value.items.at(-1)!);
-  const key = pair.key as Scalar;
-  return value?.range?.[1] ?? key.range?.[1] ?? null;
+/** Where the last written character of a pair or item ends, comments and blank lines after it left out. */
+function contentEnd(text: string, last: unknown): number | null {
+  const node = (isPair(last) ? (last.value ?? last.key) : last) as Node | null;
+  if (isCollection(node) && node.flow !== true && node.items.length > 0) return contentEnd(text, node.items.at(-1));
+  const range = node?.range;
+  if (range == null) return null;
+  if (isScalar(node) && (node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED')) return range[1];
+  const written = text.slice(range[0], range[1]).trimEnd();
+  if (written !== '' || !isPair(last)) return range[0] + written.length;
+  return (last.key as Scalar).range?.[1] ?? null;
 }
 
 function render(value: Exclude<EditValue, null>): string {
@@ -134,6 +170,12 @@ function onlyChanges(
   const wanted: unknown = JSON.parse(JSON.stringify(was.toJS()));
   setAt(wanted, path, value);
   return JSON.stringify(sorted(wanted)) === JSON.stringify(sorted(is.toJS()));
+}
+
+function same(data: unknown, path: readonly string[], value: Exclude<EditValue, null>): boolean {
+  let at = data;
+  for (const key of path) at = (at as Record<string, unknown> | null | undefined)?.[key];
+  return JSON.stringify(sorted(at)) === JSON.stringify(sorted(value));
 }
 
 function setAt(data: unknown, path: readonly string[], value: EditValue): void {

@@ -98,6 +98,42 @@ const EDITS: { name: string; given: string; path: string[]; value: EditValue; wa
     value: null,
     want: `${HEAD}  a: 1\n`,
   },
+  ...(
+    [
+      // Where a block list ends the mapping, the next line is not its last.
+      ['a list', `${HEAD}  a:\n    - b: 1\n    - c\n---\nother: 1\n`, 'c\n', 'c\n  state: Stopped\n'],
+      ['a block of text', `${HEAD}  a: |+\n    b\n\n---\nother: 1\n`, 'b\n\n', 'b\n\n  state: Stopped\n'],
+      ['a comment in a flow mapping', 'spec: {\n  a: 1 # one\n}\n', '1 #', '1, state: Stopped #'],
+      ['a comma and a comment', 'spec: {\n  a: 1, # one\n}\n', '1, #', '1, state: Stopped #'],
+    ] as const
+  ).map(([after, given, from, to]) => ({
+    name: `adds after ${after}`,
+    given,
+    path: ['spec', 'state'],
+    value: 'Stopped',
+    want: given.replace(from, to),
+  })),
+  {
+    name: 'writes a value where only a comment stands',
+    given: 'spec:\n  state: # not yet\n  a: 1\n',
+    path: ['spec', 'state'],
+    value: 'Stopped',
+    want: 'spec:\n  state: Stopped # not yet\n  a: 1\n',
+  },
+  {
+    name: 'leaves alone what says it already',
+    given: 'spec:\n  state: "Stopped"\n',
+    path: ['spec', 'state'],
+    value: 'Stopped',
+    want: 'spec:\n  state: "Stopped"\n',
+  },
+  {
+    name: 'removes the last of a flow mapping, the comment before it stays',
+    given: 'spec: {\n  a: 1, # one\n  suspend: { reason: x },\n}\n',
+    path: ['spec', 'suspend'],
+    value: null,
+    want: 'spec: {\n  a: 1, # one\n}\n',
+  },
   {
     name: 'quotes what could be read as something else',
     given: 'spec:\n  a: 1\n',
@@ -109,7 +145,7 @@ const EDITS: { name: string; given: string; path: string[]; value: EditValue; wa
 
 describe('editing one value', () => {
   test.each(EDITS)('$name', ({ given, path, value, want }) => {
-    expect(editScalar(given, path, value)).toEqual({ ok: true, value: want });
+    expect(editScalar(given, path, value, given.includes('---') ? 'a' : undefined)).toEqual({ ok: true, value: want });
   });
 
   test('chooses the document by its name', () => {
@@ -123,6 +159,8 @@ describe('editing one value', () => {
   test.each([
     ['spec: [1, 2]\n', 'its parent is not a mapping'],
     ['spec: { a: 1\n', 'the document is not there or does not parse'],
+    ['spec:\n  a: *nothing\n', 'the document has no value'],
+    ['spec: &s\n  a: *s\n', 'the document has no value'],
     ['spec: &a { a: 1 }\nother: *a\n', 'it is written in a form that is not edited'],
   ])('refuses %j', (text, why) => {
     const result = editScalar(text, ['spec', 'state'], 'Stopped');
