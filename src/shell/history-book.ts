@@ -65,7 +65,7 @@ export function ownFiles(entries: readonly TrailEntry[], basePath: string): Trai
   );
 }
 
-function judged(about: Omit<WholeBook, 'deleted' | 'rows'>, steps: Steps): WholeBook {
+function judged(about: Omit<WholeBook, 'deleted' | 'rows'>, steps: Pick<Steps, 'made' | 'deleted'>): WholeBook {
   return { ...about, deleted: steps.deleted, rows: judgedRows(steps, about.verdicts) };
 }
 
@@ -81,11 +81,11 @@ async function continued(repo: Repo, book: WholeBook, head: string): Promise<Who
     : book.verdicts;
   if (verdicts === null) return null;
   const own = newer.filter((entry) => concerns(entry, { name, env: { basePath } }));
-  const { made, deleted } = stepsOf(ownFiles(own, basePath));
+  const { made, deleted, present } = stepsOf(ownFiles(own, basePath));
   const steps = {
     // What was said of them before is said anew.
     made: [...made, ...book.rows],
-    deleted: [...new Set([...deleted, ...book.deleted])],
+    deleted: [...new Set([...deleted, ...book.deleted.filter((iter) => !present.includes(iter))])],
   };
   return judged({ ...book, head, verdicts }, steps);
 }

@@ -27,8 +27,8 @@ export type HistoryRow = {
 /** A row before anybody judged it. */
 export type Step = Omit<HistoryRow, 'verdict' | 'n' | 'effect'>;
 
-/** What the commits of one instance say of its iterations. `made`: newest first; `deleted`: iters whose file a later commit removed. */
-export type Steps = { made: Step[]; deleted: number[] };
+/** What the commits of one instance say of its iterations. `made`: newest first; `deleted`, `present`: what the newest of them that touches an iter's file left of it. */
+export type Steps = { made: Step[]; deleted: number[]; present: number[] };
 
 /** Newest first, from the trail (newest first) of one instance and the text of its verdicts file. */
 export function historyRows(entries: readonly TrailEntry[], verdictsText: string): HistoryRow[] {
@@ -37,14 +37,14 @@ export function historyRows(entries: readonly TrailEntry[], verdictsText: string
 
 /** From the trail of one instance, newest first. */
 export function stepsOf(entries: readonly TrailEntry[]): Steps {
-  return { made: entries.flatMap((entry) => stepOf(entry) ?? []), deleted: deletedIters(entries) };
+  return { made: entries.flatMap((entry) => stepOf(entry) ?? handMade(entry)), ...lastStates(entries) };
 }
 
 /** The steps with what the text of the verdicts file says of them. */
-export function judgedRows({ made, deleted }: Steps, verdictsText: string): HistoryRow[] {
+export function judgedRows({ made, deleted }: Pick<Steps, 'made' | 'deleted'>, verdictsText: string): HistoryRow[] {
   const verdicts = new Map(parseVerdicts(verdictsText, '').verdicts.map((line) => [line.iter, line]));
   const gone = new Set(deleted);
-  return made.map((step): HistoryRow => {
+  return withoutRestored(made).map((step): HistoryRow => {
     const iter = parseIter(step.iter) ?? -1;
     const judged = verdicts.get(iter);
     return {
@@ -78,8 +78,38 @@ const MAKES_ITER: readonly TrailKind[] = ['tune', 'recover', 'undo', 'rebase', '
 
 const shown = (change: Change): string => `${change.key} ${change.from ?? 'absent'} -> ${change.to}`;
 
-/** A person's revert stands in the trail with the file it deletes. */
-function deletedIters(entries: readonly TrailEntry[]): number[] {
-  const gone = entries.flatMap((entry) => entry.files.filter((file) => file.status === 'D'));
-  return [...new Set(gone.flatMap(({ path }) => /\.iter(\d{3,9})$/.exec(path)?.[1] ?? []).map(Number))];
+const BY_HAND = 'by hand';
+
+/** An iter file that a person added is an iteration that ran, though nobody told why. */
+function handMade({ kind, ours, files, commit, at }: TrailEntry): Step[] {
+  if (kind !== null || ours) return [];
+  const told = { commit: commit.slice(0, 8), when: utcText(at), theme: BY_HAND, change: '', trigger: null };
+  return files.flatMap(({ status, path }) => {
+    const iter = status === 'A' ? ITER.exec(path)?.[1] : undefined;
+    return iter === undefined ? [] : [{ iter, ...told }];
+  });
+}
+
+/** Whoever takes a revert back adds the file again, and makes no other iteration. */
+function withoutRestored(made: readonly Step[]): Step[] {
+  const older = new Set<string>();
+  const first = made.toReversed().filter(({ iter, theme }) => {
+    const restored = theme === BY_HAND && older.has(iter);
+    older.add(iter);
+    return !restored;
+  });
+  return first.reverse();
+}
+
+const ITER = /\.iter(\d{3,9})$/;
+
+/** A person's revert stands in the trail with the file it deletes, and the revert of that one with the file it adds. */
+function lastStates(entries: readonly TrailEntry[]): Pick<Steps, 'deleted' | 'present'> {
+  const there = new Map<number, boolean>();
+  for (const { status, path } of entries.flatMap((entry) => entry.files)) {
+    const iter = Number(ITER.exec(path)?.[1] ?? Number.NaN);
+    if (!Number.isNaN(iter) && !there.has(iter)) there.set(iter, status !== 'D');
+  }
+  const those = (state: boolean) => [...there].flatMap(([iter, is]) => (is === state ? [iter] : []));
+  return { deleted: those(false), present: those(true) };
 }

@@ -56,33 +56,35 @@ export async function runHistory(names: string[], options: HistoryOptions): Prom
   if (book !== null) return printOne(book, sinceMs, options);
   const chosen = only === null ? everyName(desired.value, trail.value) : [...only];
   const own = ownTrails(desired.value, trail.value, chosen);
-  const rows = chosen
-    .flatMap((each) => rowsOf(desired.value, own.get(each) ?? [], each).map((row) => ({ instance: each, ...row })))
-    .filter((row) => isSince(row, sinceMs));
+  const rows = chosen.flatMap((each) =>
+    rowsOf(desired.value, own.get(each) ?? [], each).map((row) => ({ instance: each, ...row })),
+  );
   const fleet = desired.value.fleet?.name ?? null;
-  if (only !== null) return printRows(fleet, name, rows, options);
+  if (only !== null) return printRows(fleet, name, rows, sinceMs, options);
   rows.sort((a, b) => (a.when < b.when ? 1 : a.when > b.when ? -1 : 0));
-  return printRows(fleet, null, rows, options);
+  return printRows(fleet, null, rows, sinceMs, options);
 }
 
 const isSince = (row: HistoryRow, sinceMs: number | null) => sinceMs === null || utcMs(row.when) >= sinceMs;
 
 function printOne({ fleet, name, rows }: HistoryBook, sinceMs: number | null, options: HistoryOptions): number {
-  const since = rows.filter((row) => isSince(row, sinceMs));
-  return printRows(
-    fleet,
-    name,
-    since.map((row) => ({ instance: name, ...row })),
-    options,
-  );
+  const named = rows.map((row) => ({ instance: name, ...row }));
+  return printRows(fleet, name, named, sinceMs, options);
 }
 
 /** `name` null: of every instance. */
-function printRows(fleet: string | null, name: string | null, rows: NamedRow[], options: HistoryOptions): number {
+function printRows(
+  fleet: string | null,
+  name: string | null,
+  all: NamedRow[],
+  sinceMs: number | null,
+  options: HistoryOptions,
+): number {
   const { io, json, plot } = options;
+  const rows = all.filter((row) => isSince(row, sinceMs));
   if (json !== true && plot !== undefined && rows.length > 0)
     io.out(`${historyChart(rows, plot === true ? null : plot, io.outTTY ? io.columns : 100).join('\n')}\n`);
-  else io.out(historyText(fleet, name, rows, json === true));
+  else io.out(historyText(fleet, name, rows, json === true, all.length > 0));
   return EXIT.ok;
 }
 

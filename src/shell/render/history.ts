@@ -5,18 +5,23 @@ import { table } from './table.ts';
 
 export type NamedRow = { instance: string } & HistoryRow;
 
-/** The whole answer but the chart: a table, or the JSON document. `name` null: of every instance; `fleet`: its name, where it is known. */
+/**
+ * The whole answer but the chart: a table, or the JSON document. `name` null: of every instance; `fleet`: its name, where it
+ * is known; `older`: there are others, which were not asked for.
+ */
 export function historyText(
   fleet: string | null,
   name: string | null,
   rows: readonly NamedRow[],
   json: boolean,
+  older = false,
 ): string {
   if (json) {
     const items = name === null ? rows : rows.map(({ instance: _instance, ...row }) => row);
     return documentText('History', fleet, items, [], { ...(name === null ? {} : { name }), iterations: rows.length });
   }
   if (rows.length > 0) return `${historyTable(rows, name === null).join('\n')}\n`;
+  if (older) return `${name === null ? 'no iterations' : `${name} has no iterations`} since then\n`;
   return `${name === null ? 'no iterations' : `${name} has no iterations yet: it runs its base env`}\n`;
 }
 
@@ -36,7 +41,7 @@ const cells = (row: HistoryRow): string[] => [
   row.commit,
   row.when,
   row.theme ?? '-',
-  row.change,
+  row.change === '' ? '-' : row.change,
   row.trigger ?? '-',
   row.verdict,
   row.n === null ? '-' : String(row.n),

@@ -248,6 +248,22 @@ test('history: iterations with verdict, pending or reverted', () => {
     ['008', 'reverted', null, null],
     ['007', 'inconclusive', 214, '+0.9 bps'],
   ]);
+  // Taken back once more, the file is there again; what a person adds is an iteration too, once.
+  const person = (status: 'A' | 'D', iter: string) =>
+    entry('', {
+      kind: null,
+      ours: false,
+      trailers: [],
+      files: [{ status, path: `fleet/env/amzn/.env.amzn.iter${iter}` }],
+    });
+  const restored = historyRows(
+    [person('A', '010'), person('D', '010'), person('A', '008'), person('A', '010'), revert, entry('008')],
+    '',
+  );
+  expect(restored.map((r) => [r.iter, r.theme, r.verdict])).toEqual([
+    ['010', 'by hand', 'pending'],
+    ['008', 'reprice', 'pending'],
+  ]);
   expect(rows[0]).toMatchObject({
     commit: 'abcdef01',
     when: '1970-01-01T00:00:00Z',
