@@ -1,4 +1,5 @@
 import { readSync, statSync } from 'node:fs';
+import { parseBytes } from '../core/journal/parse.ts';
 import { LineScanner, type LineSink } from '../core/journal/scan.ts';
 import type { Result } from '../core/problem.ts';
 import { BLOCK_BYTES, scanDescriptor } from './journal-blocks.ts';
@@ -20,7 +21,7 @@ export function readTail<S extends LineSink>(
 ): Result<TailRead & { sink: S }> {
   let fills = want.fills;
   for (;;) {
-    const start = startOfTail(paths, fills);
+    const start = startOfTail(paths, fills, want.horizonS);
     if (!start.ok) return start;
     let file = '';
     const sink = sinkOf(() => file);
@@ -42,10 +43,15 @@ type Place = { at: number; offset: number };
 const FILL = Buffer.from('fill"');
 const QUOTE = 34;
 
-/** Walks back in blocks, counting what looks like fills, to the first whole line of the block that holds enough. */
-function startOfTail(paths: string[], fills: number): Result<Place> {
+/**
+ * Walks back in blocks, counting what looks like fills, to the first whole line of the block that holds enough. Those in blocks
+ * after the horizon do not count; what a block's first line tells is no proof, so the caller looks again.
+ */
+function startOfTail(paths: string[], fills: number, horizonS: number): Result<Place> {
   const block = Buffer.allocUnsafe(BLOCK_BYTES + FILL.length);
   let seen = 0;
+  let newest: number | null = null;
+  let beforeHorizon = false;
   for (let at = paths.length - 1; at >= 0; at -= 1) {
     const path = paths[at]!;
     const found = withFile(path, (fd) => {
@@ -54,9 +60,15 @@ function startOfTail(paths: string[], fills: number): Result<Place> {
         const start = Math.max(0, end - BLOCK_BYTES);
         // A few bytes more: a hit may lie across the border of two blocks.
         const filled = readSync(fd, block, 0, Math.min(block.length, end - start + FILL.length), start);
-        seen += countOf(block.subarray(0, filled));
+        const bytes = block.subarray(0, filled);
+        if (beforeHorizon) seen += countOf(bytes);
+        else {
+          newest ??= tsOf(lastLine(bytes));
+          const oldest = tsOf(firstLine(bytes));
+          beforeHorizon = newest === null || oldest === null || oldest <= newest - horizonS;
+        }
         if (seen > fills) {
-          const newline = block.subarray(0, filled).indexOf(10);
+          const newline = bytes.indexOf(10);
           if (start === 0) return { at, offset: 0 };
           if (newline >= 0 && start + newline + 1 < end) return { at, offset: start + newline + 1 };
         }
@@ -68,6 +80,23 @@ function startOfTail(paths: string[], fills: number): Result<Place> {
     if (found.value !== null) return { ok: true, value: found.value };
   }
   return { ok: true, value: { at: 0, offset: 0 } };
+}
+
+/** Unix seconds; null: the line does not tell. */
+function tsOf(line: Buffer): number | null {
+  const parsed = parseBytes(line);
+  return parsed?.ok === true ? parsed.event.ts : null;
+}
+
+/** The first whole one. */
+function firstLine(bytes: Buffer): Buffer {
+  const start = bytes.indexOf(10) + 1;
+  return bytes.subarray(start, Math.max(start, bytes.indexOf(10, start)));
+}
+
+function lastLine(bytes: Buffer): Buffer {
+  const end = Math.max(0, bytes.lastIndexOf(10));
+  return bytes.subarray(end === 0 ? 0 : bytes.lastIndexOf(10, end - 1) + 1, end);
 }
 
 function countOf(bytes: Buffer): number {
