@@ -51,7 +51,13 @@ const SMALL_FLEET = [
   ['fleet/env/.env.one', 'MM_MARKET_NAME=ONE-USD\nMM_ENVIRONMENT=testnet # no money\nMM_SPREAD_MULTIPLIER="1.2"\n'],
 ].map(([path, text]) => ({ path, text, blob: '' }));
 
+/** Where a command writes that nobody reads. */
+const SILENT = { out: () => {}, err: () => {}, outTTY: false, errTTY: false, color: false, columns: 120 };
+
 rmSync(DIST, { recursive: true, force: true });
+// First of all: its code is kept for a V8 that has been told nothing.
+const analysing = await scriptsOf(['plain-analyse'], { charset: 'ascii' });
+await keepAnalysing();
 const modules = await build({
   ...common,
   entryPoints: {
@@ -70,24 +76,51 @@ const modules = await build({
 });
 await joinScripts(modules.metafile.outputs);
 const { helpTexts } = await import(pathToFileURL(join(DIST, 'lib', 'program.js')).href);
-const scripts = await build({
-  ...common,
-  entryPoints: ['cli', 'known-history', 'plain-analyse', 'demo/bot', 'demo/venue-main'].map(
-    (name) => `src/shell/${name}.ts`,
-  ),
-  format: 'cjs',
-  outbase: 'src',
-  outdir: 'dist',
+const scripts = await scriptsOf(['cli', 'known-history', 'demo/bot', 'demo/venue-main'], {
   define: {
     MMFLEET_BUILD: JSON.stringify(buildId),
     MMFLEET_VERSION: JSON.stringify(version),
     MMFLEET_HELP: JSON.stringify(helpTexts(version)),
   },
-  plugins: [builtParts(), late('node:crypto', 'node:v8')],
 });
 writeFileSync(join(DIST, 'shell', 'package.json'), '{ "type": "commonjs" }\n');
 chmodSync(join(DIST, 'shell', 'cli.js'), 0o755);
-writeFileSync(join(DIST, 'LICENSES.txt'), licences([modules, scripts]));
+writeFileSync(join(DIST, 'LICENSES.txt'), licences([analysing, modules, scripts]));
+
+function scriptsOf(names, more) {
+  return build({
+    ...common,
+    entryPoints: names.map((name) => `src/shell/${name}.ts`),
+    format: 'cjs',
+    outbase: 'src',
+    outdir: 'dist',
+    plugins: [builtParts(), late('node:crypto', 'node:v8')],
+    ...more,
+  });
+}
+
+/** Runs \`analyse\` of files as it is run every day, and keeps what it calls compiled. */
+async function keepAnalysing() {
+  const { compile } = await evaluated('src/shell/compiled.ts');
+  const { journalLines } = await evaluated('test/support/journal-generator.ts');
+  const script = join(DIST, 'shell', 'plain-analyse.js');
+  const { exports, code } = compile(script, undefined);
+  const dir = mkdtempSync(join(tmpdir(), 'mmfleet-build-'));
+  const source = journalLines(7);
+  const text = Array.from({ length: 2000 }, () => `${source.next().value}\n`).join('');
+  const path = join(dir, 'mm_ONE-USD_20260216_000000.jsonl');
+  try {
+    writeFileSync(path, text);
+    // For fewer of the last fills V8 is told to compile otherwise.
+    for (const words of [[], ['--tail', '--last-fills', '1001']]) {
+      const asked = exports.plainlyAsked(['analyse', path, ...words]);
+      if ((await exports.analyse(asked, SILENT)) !== 0) throw new Error('not analysed');
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+  writeFileSync(`${script}.code`, code());
+}
 
 /** One digest of files and folders, names and contents. */
 function digestOf(names) {
@@ -238,14 +271,7 @@ async function lookAtSmallFleet(runProgram) {
   const source = journalLines(7);
   const text = Array.from({ length: 200 }, () => `${source.next().value}\n`);
   const said = [];
-  const io = {
-    out: () => {},
-    err: (text) => said.push(text),
-    outTTY: false,
-    errTTY: false,
-    color: false,
-    columns: 120,
-  };
+  const io = { ...SILENT, err: (text) => said.push(text) };
   try {
     for (const { path, text } of SMALL_FLEET) put(path, text);
     put('.gitignore', '/secrets/\n/data/\n/.mmfleet/\n');
@@ -344,7 +370,6 @@ function builtParts() {
   const parts = {
     './main.ts': '../lib/main.cjs',
     './known-history.ts': './known-history.js',
-    './plain-analyse.ts': './plain-analyse.js',
   };
   return {
     name: 'built-parts',

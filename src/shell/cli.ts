@@ -3,6 +3,8 @@
  * The one binary. Its version and the help of every command were written down when it was built: they are printed before
  * anything else is loaded. A script, not a module: node starts it faster.
  */
+import { join } from 'node:path';
+import { loadAlone } from './compiled.ts';
 import { sayBriefly } from './io.ts';
 
 /** Put in by the build; the keys of the help are '' and the names of the commands. */
@@ -31,9 +33,9 @@ async function isKnownHistory(): Promise<boolean> {
   }
 }
 
-/** A script for the same reason. */
+/** A script for the same reason, and kept compiled. */
 async function analysed(): Promise<boolean> {
-  const { analysePlainly } = require('./plain-analyse.ts') as typeof import('./plain-analyse.ts');
+  const { analysePlainly } = loadAlone(join(__dirname, 'plain-analyse.js')) as typeof import('./plain-analyse.ts');
   return await analysePlainly(argv);
 }
 

@@ -7,11 +7,16 @@ import { Script } from 'node:vm';
 
 /** What the script at a path exports. Its code lies beside it; another Node than the one it was built with compiles it anew. */
 export function loadCompiled(path: string): Record<string, unknown> {
-  const { exports } = compile(path, readOrNothing(`${path}.code`));
+  const exports = loadAlone(path);
   // Not before: kept code, Node's own as well, is only good for the flags it was made with. Of scripts that need this one it is
   // made with these.
   optimiseLater();
   return exports;
+}
+
+/** The same of a script that loads no other one, and asks nothing of V8. */
+export function loadAlone(path: string): Record<string, unknown> {
+  return compile(path, readOrNothing(`${path}.code`)).exports;
 }
 
 /** From now on more code runs before V8 optimises it. */

@@ -4,19 +4,25 @@ import { resolve } from 'node:path';
 import { type AnalyseOptions, runAnalyse } from './commands/analyse.ts';
 import { analyseNumbers } from './commands/analyse-numbers.ts';
 import { runToEnd } from './end.ts';
-import { briefIo } from './io.ts';
+import { briefIo, type Io } from './io.ts';
 
 /** Runs the command and leaves its exit code in the process; false: nothing was done, the whole program must answer. */
 export async function analysePlainly(argv: readonly string[]): Promise<boolean> {
   const asked = plainlyAsked(argv);
   if (asked === null) return false;
-  const { out, err, errTTY, color, columns } = briefIo();
-  await runToEnd(() => runAnalyse(asked.paths, asked.options, { out, err, isTTY: errTTY, color, columns }));
+  await runToEnd(() => analyse(asked, briefIo()));
   return true;
 }
 
+type Asked = { paths: string[]; options: AnalyseOptions };
+
+/** Its exit code. */
+export function analyse({ paths, options }: Asked, { out, err, errTTY, color, columns }: Io): Promise<number> {
+  return runAnalyse(paths, options, { out, err, isTTY: errTTY, color, columns });
+}
+
 /** `analyse FILE...` with options that are spelt out, each with its value behind it; null: anything else, and wrong values. */
-export function plainlyAsked(argv: readonly string[]): { paths: string[]; options: AnalyseOptions } | null {
+export function plainlyAsked(argv: readonly string[]): Asked | null {
   if (argv[0] !== 'analyse') return null;
   const values: Partial<Record<string, string>> = {};
   const flags = new Set<string>();
