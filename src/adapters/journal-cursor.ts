@@ -50,21 +50,38 @@ export type CursorState = {
   line: number;
 };
 
-/** Folder listings shared by the cursors of one pass: one stat per folder and tick, a listing only when it changed. */
+/**
+ * Folder listings shared by the cursors of one pass: one stat per folder and tick, a listing only when it changed. A folder
+ * gets a file with every start of a bot, for years: between the ticks its names are not kept.
+ */
 export class JournalFolders {
   #tick = 0;
-  readonly #folders = new Map<
-    string,
-    { tick: number; changedMs: number; settled: boolean; version: number; names: ByMarket | null }
-  >();
+  readonly #folders = new Map<string, Folder>();
 
   /** A new pass begins: folders are looked at again. */
   nextTick(): void {
     this.#tick += 1;
+    this.forget();
   }
 
-  /** File names by market, null when the folder cannot be read; `version` changes when the names may have. */
-  look(folder: string): { version: number; names: ByMarket | null } {
+  /** Lets go of the names; who asks for them again has the folder listed anew. */
+  forget(): void {
+    for (const folder of this.#folders.values()) folder.names = undefined;
+  }
+
+  /** `version` changes when the names may have. */
+  look(folder: string): { version: number; readable: boolean } {
+    return this.#look(folder);
+  }
+
+  /** File names by market, null when the folder cannot be read. */
+  names(folder: string): ByMarket | null {
+    const entry = this.#look(folder);
+    if (entry.names === undefined) entry.names = namesIn(folder);
+    return entry.names;
+  }
+
+  #look(folder: string): Folder {
     const before = this.#folders.get(folder);
     if (before !== undefined && before.tick === this.#tick) return before;
     const stat = statOrNull(folder);
@@ -75,11 +92,23 @@ export class JournalFolders {
     }
     // File times are coarse: a file made just after the listing may leave the folder's time as it was.
     const settled = stat !== null && Date.now() - changedMs > 100;
-    const entry = { tick: this.#tick, changedMs, settled, version: (before?.version ?? 0) + 1, names: namesIn(folder) };
+    const names = namesIn(folder);
+    const version = (before?.version ?? 0) + 1;
+    const entry: Folder = { tick: this.#tick, changedMs, settled, version, readable: names !== null, names };
     this.#folders.set(folder, entry);
     return entry;
   }
 }
+
+type Folder = {
+  tick: number;
+  changedMs: number;
+  settled: boolean;
+  version: number;
+  readable: boolean;
+  /** undefined: not kept. */
+  names: ByMarket | null | undefined;
+};
 
 /** Reads only what was appended to one instance's newest run, over rotations and restarts of the bot. */
 export class JournalCursor {
@@ -108,10 +137,11 @@ export class JournalCursor {
   /** Delivers what is new, or about `most` bytes of it. A torn last line waits for its end. */
   poll(folders: JournalFolders, sink: CursorSink, most = Number.POSITIVE_INFINITY): PollResult {
     const folder = dirname(this.#pattern);
-    const { version, names } = folders.look(folder);
-    if (names === null) return { known: false, reason: 'journal folder cannot be read' };
+    const { version, readable } = folders.look(folder);
+    const names = readable && version !== this.#version ? folders.names(folder) : undefined;
+    if (!readable || names === null) return { known: false, reason: 'journal folder cannot be read' };
     const found: Found = { bytes: 0, badLines: 0, firstBadLines: [], gaps: [], most, more: false };
-    if (version !== this.#version) {
+    if (names !== undefined) {
       const runs = groupRuns(folder, names.get(this.#market) ?? [], this.#pattern, this.#market);
       const newest = runs.at(-1);
       if (newest === undefined) return { known: false, reason: 'no journal' };

@@ -19,7 +19,7 @@ export type JournalEnd = {
 /** `pattern`: the journal path with the market filled in. null: there is none, or it cannot be told. */
 export function endOf(folders: JournalFolders, pattern: string, market: string): JournalEnd | null {
   const folder = dirname(pattern);
-  const names = folders.look(folder).names?.get(market);
+  const names = folders.names(folder)?.get(market);
   if (names === undefined) return null;
   const piece = groupRuns(folder, names, pattern, market).at(-1)?.paths.at(-1);
   const stat = piece === undefined ? undefined : statOf(piece);
@@ -30,7 +30,7 @@ export function endOf(folders: JournalFolders, pattern: string, market: string):
 
 /** Whether a folder holds the same pieces, and the last of them is the same file with the same bytes by its size and time. */
 export function stillEnds(folders: JournalFolders, folder: string, market: string, end: JournalEnd): boolean {
-  const names = folders.look(folder).names?.get(market);
+  const names = folders.names(folder)?.get(market);
   if (names === undefined || (names.length === 1 ? names[0] : names.join(BETWEEN)) !== end.names) return false;
   const stat = statOf(end.piece);
   return (

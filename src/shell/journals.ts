@@ -102,6 +102,7 @@ export class Journals {
       return await work();
     } finally {
       this.#look = null;
+      this.#folders.forget();
       for (const entry of this.#entries.values()) delete entry.polled;
     }
   }
