@@ -69,8 +69,9 @@ function sortOut(trail: readonly TrailEntry[], bases: Bases): Map<string, TrailE
   const basesOf = (path: string) => namesOf(path, byBase, lengths);
   for (const entry of trail) {
     // The commit that brings a whole fleet is in every trail: each searches only its own files of it.
-    if (entry.files.length > FEW_FILES) shareOut(entry, own, basesOf);
-    else for (const name of concerned(entry, basesOf)) own.get(name)?.push(entry);
+    const { instance, files } = entry;
+    if (files.length > FEW_FILES) shareOut(entry, files, own, basesOf);
+    else for (const name of concerned({ instance, files }, basesOf)) own.get(name)?.push(entry);
   }
   return own;
 }
@@ -78,15 +79,23 @@ function sortOut(trail: readonly TrailEntry[], bases: Bases): Map<string, TrailE
 const FEW_FILES = 16;
 
 /** Instances that an entry names or touches, each once. */
-function concerned({ instance, files }: TrailEntry, basesOf: (path: string) => string[]): string[] {
+function concerned(
+  { instance, files }: Pick<TrailEntry, 'instance' | 'files'>,
+  basesOf: (path: string) => string[],
+): string[] {
   const names = instance === null ? [] : [instance];
   for (const { path } of files) for (const name of basesOf(path)) if (!names.includes(name)) names.push(name);
   return names;
 }
 
-function shareOut(entry: TrailEntry, own: Map<string, TrailEntry[]>, basesOf: (path: string) => string[]): void {
+function shareOut(
+  entry: TrailEntry,
+  all: TrailEntry['files'],
+  own: Map<string, TrailEntry[]>,
+  basesOf: (path: string) => string[],
+): void {
   const files = new Map<string, TrailEntry['files']>(entry.instance === null ? [] : [[entry.instance, []]]);
-  for (const file of entry.files)
+  for (const file of all)
     for (const name of basesOf(file.path)) {
       const known = files.get(name);
       if (known === undefined) files.set(name, [file]);

@@ -96,7 +96,6 @@ class StoredEntry implements TrailEntry {
   /** Where its line begins, and its files. */
   readonly #start: number;
   readonly #file: number;
-  #files: TrailEntry['files'] | null = null;
 
   constructor(trail: Stored, place: number, start: number, file: number) {
     this.#trail = trail;
@@ -145,8 +144,8 @@ class StoredEntry implements TrailEntry {
     return this.#trail.ours[this.#place] === '1';
   }
   get files() {
-    this.#files ??= filesOf(this.#trail, this.#file, this.#trail.files[this.#place]!);
-    return this.#files;
+    // Not kept: looked at once or twice, they would be a third of what an entry takes.
+    return filesOf(this.#trail, this.#file, this.#trail.files[this.#place]!);
   }
 
   #said(): Message {
@@ -186,8 +185,8 @@ function readLine(line: string): Message {
 }
 
 function filesOf({ statuses, paths }: Stored, first: number, count: number): TrailEntry['files'] {
-  const files: TrailEntry['files'] = [];
-  for (let i = first; i < first + count; i += 1)
-    files.push({ status: statuses[i] as TrailEntry['files'][number]['status'], path: paths[i]! });
+  const files = new Array<TrailEntry['files'][number]>(count);
+  for (let n = 0; n < count; n += 1)
+    files[n] = { status: statuses[first + n] as TrailEntry['files'][number]['status'], path: paths[first + n]! };
   return files;
 }

@@ -297,8 +297,9 @@ type IterFile = { iter: number; status: TrailEntry['files'][number]['status'] };
 function filesOf(fold: Fold, entry: TrailEntry): readonly IterFile[] {
   let byBase = iterFiles.get(entry);
   if (byBase === undefined) {
-    byBase = iterFilesOf(entry);
-    if (entry.files.length > FEW_FILES) iterFiles.set(entry, byBase);
+    const { files } = entry;
+    byBase = iterFilesOf(files);
+    if (files.length > FEW_FILES) iterFiles.set(entry, byBase);
   }
   return byBase.get(fold.context.baseEnv) ?? [];
 }
@@ -308,9 +309,9 @@ const FEW_FILES = 4;
 /** Sorted out once for all instances: the commit that brought a whole fleet concerns each of them. Of smaller ones nothing is kept. */
 const iterFiles = new WeakMap<TrailEntry, Map<string, IterFile[]>>();
 
-function iterFilesOf(entry: TrailEntry): Map<string, IterFile[]> {
+function iterFilesOf(files: TrailEntry['files']): Map<string, IterFile[]> {
   const byBase = new Map<string, IterFile[]>();
-  for (const { path, status } of entry.files) {
+  for (const { path, status } of files) {
     const found = path.includes('.iter') ? /^(.+)\.iter(\d{3,9})$/s.exec(path) : null;
     if (found === null) continue;
     const file = { iter: Number(found[2]), status };
