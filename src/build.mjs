@@ -316,6 +316,7 @@ async function writeScript(name, parts, all, texts) {
     // Given to it by who runs it: a script has no address of its own.
     define: { 'import.meta.url': '__url' },
     plugins: [
+      late('node:fs/promises'),
       {
         name: 'parts',
         setup({ onResolve, onLoad }) {

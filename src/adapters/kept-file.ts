@@ -6,11 +6,11 @@ import { dirname } from 'node:path';
 /** null: it is not there, or not every byte of it is as `owner` wrote it. */
 export function loadKept(path: string, owner: string): { digest: string; body: string } | null {
   try {
-    const text = readFileSync(path, 'utf8');
-    const end = text.indexOf('\n');
-    const digest = text.slice(0, end);
-    const body = text.slice(end + 1);
-    return digest === digestOf(owner, body) ? { digest, body } : null;
+    const bytes = readFileSync(path);
+    const end = bytes.indexOf(10);
+    const digest = bytes.toString('latin1', 0, end);
+    const body = bytes.subarray(end + 1);
+    return digest === digestOf(owner, body) ? { digest, body: body.toString('utf8') } : null;
   } catch {
     return null;
   }
@@ -33,4 +33,5 @@ export function keep(path: string, owner: string, body: string): string | null {
   }
 }
 
-const digestOf = (owner: string, body: string) => createHash('sha256').update(`${owner}\n`).update(body).digest('hex');
+const digestOf = (owner: string, body: string | Buffer) =>
+  createHash('sha256').update(`${owner}\n`).update(body).digest('hex');

@@ -135,8 +135,9 @@ export class ProcessSweep {
       if (bytes.length === 0) return 'empty';
       const env = bytes.includes(MARKER) ? markersIn(bytes) : {};
       const marked = env[FLEET] === fleet ? markedOf(pid, env) : null;
-      // What stat said belongs to what environ said only if that program still runs.
-      if (marked === 'gone' || !this.#runs(opened)) return liveProcess(pid) === null ? null : 'again';
+      // What stat said belongs to what environ said only if that program still runs. Of others nothing more is said.
+      if (marked === 'gone' || (marked !== null && !this.#runs(opened)))
+        return liveProcess(pid) === null ? null : 'again';
       kept = this.#keep(pid, { kind: 'image', fd: opened, marked, fleet: env[FLEET] ?? null });
       return marked;
     } finally {
@@ -161,7 +162,9 @@ export class ProcessSweep {
     for (;;) {
       const read = readSync(fd, this.#buffer, length, this.#buffer.length - length, length);
       length += read;
-      if (read === 0) return this.#buffer.subarray(0, length);
+      // The kernel gives all there is that fits, and the last of it ends with a zero: looking for more costs as much again.
+      const isWhole = length < this.#buffer.length && this.#buffer[length - 1] === 0;
+      if (read === 0 || isWhole) return this.#buffer.subarray(0, length);
       if (length === this.#buffer.length) this.#buffer = Buffer.concat([this.#buffer, Buffer.alloc(length)]);
     }
   }

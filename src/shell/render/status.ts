@@ -69,16 +69,26 @@ export function statusTable(
 export function summary(items: StatusItem[]): string {
   const counts = new Map<string, number>();
   for (const item of items) {
-    const word = ['held', 'parked', 'suspended', 'stopped', 'orphan', 'elsewhere', 'backoff'].includes(item.lifecycle)
-      ? item.lifecycle
-      : item.health;
+    const word = SAYS_MORE.has(item.lifecycle) ? item.lifecycle : item.health;
     counts.set(word, (counts.get(word) ?? 0) + 1);
   }
-  const ages = items.map((i) => i.dataAgeS).filter((a) => a !== null);
-  const worst = ages.length === 0 ? '' : `; worst data age ${age(Math.max(...ages) * 1000)}`;
+  let worstS: number | null = null;
+  for (const { dataAgeS } of items) if (dataAgeS !== null && dataAgeS > (worstS ?? -1)) worstS = dataAgeS;
+  const worst = worstS === null ? '' : `; worst data age ${age(worstS * 1000)}`;
   const parts = [...counts].map(([word, n]) => `${n} ${word}`).join(', ');
   return `fleet  ${items.length} instance${items.length === 1 ? '' : 's'}${parts === '' ? '' : `: ${parts}`}${worst}`;
 }
+
+/** Of these the health is not told: nothing runs that could have one, or it is not what matters. */
+const SAYS_MORE: ReadonlySet<StatusItem['lifecycle']> = new Set([
+  'held',
+  'parked',
+  'suspended',
+  'stopped',
+  'orphan',
+  'elsewhere',
+  'backoff',
+]);
 
 function row(item: StatusItem, nowMs: number, paint: Paint): string[] {
   const m = item.metrics;
@@ -101,13 +111,16 @@ function row(item: StatusItem, nowMs: number, paint: Paint): string[] {
 }
 
 function tone(word: string, paint: Paint): string {
-  if (['degraded', 'held', 'orphan'].includes(word)) return paint('red', word);
-  if (
-    ['watch', 'stale', 'unknown', 'parked', 'backoff', 'suspended', 'draining', 'flattening', 'starting'].includes(word)
-  )
-    return paint('yellow', word);
-  return ['ok', 'running'].includes(word) ? paint('green', word) : word;
+  const colour = TONES.get(word);
+  return colour === undefined ? word : paint(colour, word);
 }
+
+const YELLOW = 'watch stale unknown parked backoff suspended draining flattening starting'.split(' ');
+const TONES: ReadonlyMap<string, 'red' | 'yellow' | 'green'> = new Map([
+  ...['degraded', 'held', 'orphan'].map((word) => [word, 'red'] as const),
+  ...YELLOW.map((word) => [word, 'yellow'] as const),
+  ...['ok', 'running'].map((word) => [word, 'green'] as const),
+]);
 
 const short = (iter: number | null) => (iter === null ? 'base' : label(iter).slice(4));
 

@@ -3,17 +3,20 @@ export type Column = { title: string; align?: 'right' };
 
 /** Lines of a table with a header; cells may hold colour codes, which take no width. */
 export function table(columns: Column[], rows: string[][]): string[] {
-  const widths = columns.map((c, i) => Math.max(c.title.length, ...rows.map((r) => visible(r[i] ?? ''))));
-  const line = (cells: string[]) =>
-    cells
-      .map((cell, i) => {
-        const pad = ' '.repeat(Math.max(0, (widths[i] ?? 0) - visible(cell)));
-        if (columns[i]?.align === 'right') return pad + cell;
-        return i === cells.length - 1 ? cell : cell + pad;
-      })
-      .join('  ')
-      .trimEnd();
-  return [line(columns.map((c) => c.title)), ...rows.map(line)];
+  const titles = columns.map((c) => c.title);
+  const widths = titles.map((title) => title.length);
+  for (const cells of rows)
+    for (let i = 0; i < widths.length; i += 1) widths[i] = Math.max(widths[i]!, visible(cells[i] ?? ''));
+  const line = (cells: string[]) => {
+    let text = '';
+    for (const [i, cell] of cells.entries()) {
+      const pad = ' '.repeat(Math.max(0, (widths[i] ?? 0) - visible(cell)));
+      if (i > 0) text += '  ';
+      text += columns[i]?.align === 'right' ? pad + cell : i === cells.length - 1 ? cell : cell + pad;
+    }
+    return text.trimEnd();
+  };
+  return [line(titles), ...rows.map(line)];
 }
 
 function visible(text: string): number {
