@@ -133,12 +133,12 @@ export class ProcessSweep {
     try {
       const bytes = this.#readAll(opened);
       if (bytes.length === 0) return 'empty';
-      const env = bytes.includes(MARKER) ? markersIn(bytes) : {};
-      const marked = env[FLEET] === fleet ? markedOf(pid, env) : null;
+      const theirs = fleetIn(bytes);
+      const marked = theirs === fleet ? markedOf(pid, markersIn(bytes)) : null;
       // What stat said belongs to what environ said only if that program still runs. Of others nothing more is said.
       if (marked === 'gone' || (marked !== null && !this.#runs(opened)))
         return liveProcess(pid) === null ? null : 'again';
-      kept = this.#keep(pid, { kind: 'image', fd: opened, marked, fleet: env[FLEET] ?? null });
+      kept = this.#keep(pid, { kind: 'image', fd: opened, marked, fleet: theirs });
       return marked;
     } finally {
       if (!kept) closeSync(opened);
@@ -185,7 +185,9 @@ export class ProcessSweep {
     }
   }
 
+  /** Not in the first sweep: most commands make no other, and a table of many descriptors is long in growing. */
   #keep(pid: number, seen: Omit<Seen, 'sweep'>): boolean {
+    if (this.#sweep === 1) return false;
     this.#most ??= Math.min(KEPT_MOST, Math.floor(descriptorLimit() / 2));
     if (seen.fd !== -1 && this.#kept >= this.#most) return false;
     if (seen.fd !== -1) this.#kept += 1;
@@ -210,6 +212,16 @@ function descriptorLimit(): number {
 function mayBeOurs(pid: number): boolean {
   const owner = statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
   return owner !== undefined && owner === process.geteuid?.();
+}
+
+/** Whose marker an environment carries; null: none. Of a name that stands there twice the first counts. */
+function fleetIn(environ: Buffer): string | null {
+  for (let at = environ.indexOf(MARKER); at !== -1; at = environ.indexOf(MARKER, at + 1)) {
+    if (at > 0 && environ[at - 1] !== 0) continue;
+    const end = environ.indexOf(0, at);
+    return environ.toString('utf8', at + MARKER.length, end === -1 ? environ.length : end);
+  }
+  return null;
 }
 
 /** Only our markers are kept, or so much as looked at: everything else in an environment, secrets among it, is nobody's to remember. */

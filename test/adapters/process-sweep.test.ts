@@ -12,8 +12,10 @@ const NEXT_PID = '/proc/sys/kernel/ns_last_pid';
 let sweep: ProcessSweep;
 let world: ReturnType<typeof scratch>;
 const children: ChildProcess[] = [];
-beforeEach(() => {
+beforeEach(async () => {
   sweep = new ProcessSweep();
+  // It remembers from its second look on.
+  await sweep.marked('none');
   world = scratch();
 });
 afterEach(async () => {
@@ -172,6 +174,18 @@ test.skipIf(!mayChoosePids())('a pid that another process holds now is read anew
   }, 'another process with that pid');
   await until(async () => (await plain()).some((f) => f.instance === 'mon'), 'it runs');
   expect((await swept()).filter((f) => f.pid === second.pid).map((f) => f.instance)).toEqual(['mon']);
+});
+
+test('a first look finds the same and keeps no descriptor', async () => {
+  const some = Array.from({ length: 3 }, (_, n) => shell('exec sleep 60', ours(`i${n}`)));
+  await until(async () => (await plain()).length === 3, 'three run');
+  const first = new ProcessSweep();
+  const found = await first.marked(world.fleetId);
+  expect(inOrder(found.map(({ row, env }) => ({ ...shown(row), instance: env['MMFLEET_INSTANCE'] })))).toEqual(
+    await plain(),
+  );
+  expect(some.map((c) => descriptorsOf(c.pid!))).toEqual([0, 0, 0]);
+  first.close();
 });
 
 test('one descriptor for each process that is known, none for those that ended', async () => {
