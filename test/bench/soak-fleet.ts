@@ -27,7 +27,7 @@ const LOSING_S = 3_600;
 const CYCLE_S = 150 * 3_600;
 
 /** Journal seconds after which a bot begins a new run by itself. */
-const RUN_S = 3 * 3_600;
+export const RUN_S = 3 * 3_600;
 
 export type SoakFleet = Awaited<ReturnType<typeof soakFleet>>;
 
@@ -66,6 +66,8 @@ export async function soakFleet(count: number) {
   const start = now;
   const rnd = random(5);
   const begun = new Map<string, number>();
+  /** Minutes written of the run that each market is in. */
+  const written = new Map<string, { id: string; minutes: number }>();
   /** Since when a run counts: at first they are of different ages, so that they do not all end together. */
   const begin = (id: string, ts: number, n: number) => {
     const since = ts - (from0(ts) ? (n * RUN_S) / count : 0);
@@ -81,6 +83,8 @@ export async function soakFleet(count: number) {
   return {
     dir,
     root,
+    /** Minutes of journal in the runs that go on, of all together: what the daemon holds of runs goes with it. */
+    minutesHeld: () => [...written.values()].reduce((sum, { minutes }) => sum + minutes, 0),
     running: () => readdirSync(runs).filter((name) => !name.includes('.')).length,
     trade: () => {
       const from = now;
@@ -95,6 +99,8 @@ export async function soakFleet(count: number) {
         }
         const phase = (from - start + (n * CYCLE_S) / count) % CYCLE_S;
         appendFileSync(run.path, minute(run.id, market, from + 1, phase < LOSING_S, rnd));
+        const before = written.get(market);
+        written.set(market, { id: run.id, minutes: before?.id === run.id ? before.minutes + 1 : 1 });
       }
     },
     end: async () => {

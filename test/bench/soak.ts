@@ -11,20 +11,27 @@ import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import { median } from './command.ts';
-import { SPEED, soakFleet } from './soak-fleet.ts';
+import { errorOfSlope, type Point, slopeBeside } from './slope.ts';
+import { RUN_S, SPEED, soakFleet } from './soak-fleet.ts';
 
 const MINUTES = Number(process.env['SOAK_MINUTES'] ?? 20);
 const INSTANCES = Number(process.env['SOAK_INSTANCES'] ?? 300);
 const SAMPLE_MS = 5_000;
-/** The first part is left out of the slopes: caches fill, code is compiled. */
-const WARM_UP = 0.25;
+/**
+ * The first part is left out of the slopes: caches fill, code is compiled, and the runs, which all begin empty, hold their
+ * usual share only once each of them has been begun anew.
+ */
+const WARM_UP_MINUTES = Math.max(MINUTES / 4, RUN_S / SPEED / 60 + 1);
 const MOST_GROWTH_PER_HOUR = 0.1;
 const MOST_SLOWER = 1.25;
 
 type Sample = {
   minute: number;
   rssMib: number;
+  /** On the heap, and in blocks beside it. */
   heapMib: number;
+  minutesHeld: number;
+  commits: number;
   descriptors: number;
   /** Of the daemon since its start, seconds. */
   cpuS: number;
@@ -32,7 +39,7 @@ type Sample = {
 type Pass = { minute: number; ms: number; whole: boolean };
 
 /** Says how much memory is in use once everything that can go has gone. */
-const HOOK = `setInterval(()=>{global.gc();require('node:fs').writeFileSync(process.env.SOAK_HEAP,String(process.memoryUsage().heapUsed))},10000).unref()`;
+const HOOK = `setInterval(()=>{global.gc();require('node:fs').writeFileSync(process.env.SOAK_HEAP,String(process.memoryUsage().heapUsed+process.memoryUsage().external))},10000).unref()`;
 
 const fleet = await soakFleet(INSTANCES);
 const heapFile = join(fleet.dir, 'heap');
@@ -130,6 +137,8 @@ function sample(): Sample {
     minute: minuteNow(),
     rssMib: Number(kib) / 1024,
     heapMib: Number(readFileSync(heapFile, 'utf8')) / 2 ** 20,
+    minutesHeld: fleet.minutesHeld(),
+    commits,
     descriptors: readdirSync(`${proc}/fd`).length,
     cpuS: cpuOf(readFileSync(`${proc}/stat`, 'utf8')),
   };
@@ -190,14 +199,22 @@ function cpuAMinute(samples: Sample[]): number {
   return (last.cpuS - first.cpuS) / (last.minute - first.minute);
 }
 
+/** The trail grows with each commit by right, so that a growth is also told as what each of them would cost. */
+function commitsAnHour(samples: Sample[]): number {
+  const [first, last] = [samples[0], samples.at(-1)];
+  if (first === undefined || last === undefined) return Number.NaN;
+  return ((last.commits - first.commits) / (last.minute - first.minute)) * 60;
+}
+
 function verdicts(samples: Sample[]): string[] {
-  const settled = samples.filter((s) => s.minute >= MINUTES * WARM_UP && s.heapMib > 0);
+  const settled = samples.filter((s) => s.minute >= WARM_UP_MINUTES && s.heapMib > 0);
   const memory = (name: string, of: (s: Sample) => number) => {
     const all = middle(settled.map(of));
-    const growth = slope(settled.map((s) => [s.minute / 60, of(s)])) / all;
-    const good = growth <= MOST_GROWTH_PER_HOUR;
-    const error = errorOfSlope(byMinute(settled, of)) / all;
-    return `${name}: ${percent(growth)} % an hour (+-${percent(error)}) after the warm-up: ${good ? 'flat' : 'GROWS'}`;
+    const minutes = byMinute(settled, of);
+    const [growth, error] = [slopeBeside(minutes) / all, errorOfSlope(minutes) / all];
+    const rate = `${percent(growth)} % an hour (+-${percent(error)}) of ${all.toFixed(1)} MiB after the warm-up`;
+    const each = `${((growth * all * 1024) / commitsAnHour(settled)).toFixed(1)} KiB a commit`;
+    return `${name}: ${rate}, ${each}: ${verdictOn(growth, error)}`;
   };
   const half = MINUTES / 2;
   const quiet = passes.filter((p) => !p.whole);
@@ -207,38 +224,36 @@ function verdicts(samples: Sample[]): string[] {
   const cpu = cpuAMinute(samples.filter((s) => s.minute >= half)) / cpuAMinute(settled.filter((s) => s.minute < half));
   return [
     memory('memory (RSS)', (s) => s.rssMib),
-    memory('heap after a collection', (s) => s.heapMib),
+    memory('in use after a collection', (s) => s.heapMib),
     `quiet pass, second half / first half: ${latency.toFixed(2)}: ${latency <= MOST_SLOWER ? 'flat' : 'GROWS'}`,
     `CPU a minute, second half / first half after the warm-up: ${cpu.toFixed(2)}: ${cpu <= MOST_SLOWER ? 'flat' : 'GROWS'}`,
-    `descriptors: ${samples.at(Math.floor(samples.length * WARM_UP))?.descriptors} -> ${samples.at(-1)?.descriptors}`,
+    `descriptors: ${settled[0]?.descriptors} -> ${samples.at(-1)?.descriptors}`,
     `commits: ${[...kinds].map(([kind, n]) => `${n} ${kind}`).join(', ')}`,
   ];
 }
 
-/** Least squares. */
-function slope(points: [number, number][]): number {
-  const mean = (at: 0 | 1) => points.reduce((sum, p) => sum + p[at], 0) / points.length;
-  const [x, y] = [mean(0), mean(1)];
-  const above = points.reduce((sum, p) => sum + (p[0] - x) * (p[1] - y), 0);
-  return above / points.reduce((sum, p) => sum + (p[0] - x) ** 2, 0);
-}
-
-/** One standard error of the slope; the state of the runs comes and goes with their ages. */
-function errorOfSlope(points: [number, number][]): number {
-  const mean = (at: 0 | 1) => points.reduce((sum, p) => sum + p[at], 0) / points.length;
-  const [x, y, by] = [mean(0), mean(1), slope(points)];
-  const squares = points.reduce((sum, p) => sum + (p[1] - y - by * (p[0] - x)) ** 2, 0);
-  return Math.sqrt(squares / (points.length - 2) / points.reduce((sum, p) => sum + (p[0] - x) ** 2, 0));
+/**
+ * Two standard errors on either side: what is called flat would be within the rule if it had come out as badly as it may once
+ * in forty, and what is called growing would be beyond it at its best. Between the two nothing is said.
+ */
+function verdictOn(growth: number, error: number): string {
+  if (growth + 2 * error <= MOST_GROWTH_PER_HOUR) return 'flat';
+  return growth - 2 * error > MOST_GROWTH_PER_HOUR ? 'GROWS' : 'NOT DECIDED: too noisy, run longer';
 }
 
 /** Samples follow each other too closely to be each a measurement of its own: the mean of each minute is. By hours. */
-function byMinute(samples: Sample[], of: (s: Sample) => number): [number, number][] {
-  const minutes = new Map<number, number[]>();
+function byMinute(samples: Sample[], of: (s: Sample) => number): Point[] {
+  const minutes = new Map<number, Sample[]>();
   for (const s of samples) {
     const minute = Math.floor(s.minute);
-    minutes.set(minute, [...(minutes.get(minute) ?? []), of(s)]);
+    minutes.set(minute, [...(minutes.get(minute) ?? []), s]);
   }
-  return [...minutes].map(([minute, all]) => [minute / 60, all.reduce((sum, v) => sum + v, 0) / all.length]);
+  const mean = (values: number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
+  return [...minutes].map(([minute, all]) => ({
+    x: minute / 60,
+    y: mean(all.map(of)),
+    beside: mean(all.map((s) => s.minutesHeld)),
+  }));
 }
 
 function percent(share: number): string {
