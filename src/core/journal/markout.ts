@@ -9,7 +9,7 @@
 export const MARKOUT_GRACE_S = 60;
 
 /** So many that are resolved may wait for one that is not. */
-const FEW = 32;
+const FEW = 8;
 
 type Pending = { id: number; dueTs: number; sign: 1 | -1; price: number };
 
