@@ -103,8 +103,8 @@ function remarked(planned: Planned, remark: string | null): Planned {
 
 /** `restart`, `flatten` and a `stop` that is not in git act on what may be acted on at all: one usable instance, at most one known copy. */
 function forced(planned: Planned, { view }: Situation, force: 'restart' | 'flatten' | 'stop'): Planned {
-  const reach =
-    view.spec !== null && view.invalid === null && view.here && view.copies.known && view.copies.value.length <= 1;
+  const usable = view.invalid === null || (view.stoppable && force !== 'restart');
+  const reach = view.spec !== null && usable && view.here && view.copies.known && view.copies.value.length <= 1;
   if (!reach) return planned;
   if (force === 'flatten') {
     const item = {

@@ -5,8 +5,8 @@ import { EXIT, type ExitCode, exitOfProblem } from './exit.ts';
 import type { Ops } from './ops.ts';
 import type { Look } from './pass.ts';
 
-/** Whether a stop goes on without its commit: what is wrong is git's, not the wish's. */
-export const goesOn = ({ code }: Problem): boolean => code.startsWith('git-');
+/** Whether a stop goes on without its commit: what is wrong is git's, or the holds', not the wish's. */
+export const goesOn = ({ code }: Problem): boolean => code.startsWith('git-') || code === 'holds-invalid';
 
 /** Whether the commit stands in this clone and only waits for the remote: then that is the wish. */
 export const isCommitted = ({ code }: Problem): boolean => code === 'git-remote-away';

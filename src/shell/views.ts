@@ -6,7 +6,7 @@ import { type Confirmation, confirmRun } from '../core/flat/confirm.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
 import type { RunStartEvent } from '../core/journal/types.ts';
 import type { InstanceView } from '../core/plan/plan.ts';
-import { formatProblem } from '../core/problem.ts';
+import { formatProblem, type Problem } from '../core/problem.ts';
 import type { TuningPolicy } from '../core/spec/types.ts';
 import { activeHold } from '../core/trail/holds.ts';
 import type { Hold, TrailEntry } from '../core/trail/types.ts';
@@ -169,6 +169,7 @@ function viewOf(
     name,
     spec,
     invalid: invalidText(instance, observed) ?? (rebase === null ? past.forbidden : null),
+    stoppable: env !== null && observed.secretNames.ok && instance.problems.every(leavesStop),
     here: spec === null || spec.host === null || spec.host === context.host,
     desired: declared,
     copies: withDigest(instance, observed, declared),
@@ -233,6 +234,10 @@ function withDigest(
     ),
   };
 }
+
+/** Where the market is in doubt, closing it could close what is another's. */
+const leavesStop = ({ code }: Problem) =>
+  code === 'holds-invalid' || (code.startsWith('env-') && code !== 'env-market');
 
 function invalidText(instance: DesiredInstance, observed: ObservedInstance): string | null {
   const first = instance.problems[0];

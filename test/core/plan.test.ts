@@ -38,6 +38,7 @@ const base: InstanceView = {
   name: 'amzn',
   spec: spec(),
   invalid: null,
+  stoppable: true,
   here: true,
   desired: { iter: null, digest: 'd' },
   copies: known([copy()], NOW),
@@ -256,6 +257,31 @@ const TABLE: {
     name: 'a dirty machine-owned path',
     given: { dirtyPath: 'fleet/holds.yaml', decision: tune },
     want: ['none', 'held', null],
+  },
+  {
+    name: 'a dirty machine-owned path, and it is to be down',
+    given: { dirtyPath: 'fleet/holds.yaml', spec: spec({ state: 'Stopped' }) },
+    want: ['stop', 'state-stopped', 'stop'],
+  },
+  {
+    name: 'a bad env, and it is to be down',
+    given: { invalid: 'bad', spec: spec({ state: 'Stopped' }) },
+    want: ['stop', 'state-stopped', 'stop'],
+  },
+  {
+    name: 'a bad env, and it is down without a proof',
+    given: { ...dead, invalid: 'bad', spec: spec({ state: 'Retired' }) },
+    want: ['flatten', 'retired', 'prove'],
+  },
+  {
+    name: 'a bad env, down and proved',
+    given: { ...dead, invalid: 'bad', spec: spec({ state: 'Stopped' }), lastRun: 'proved' },
+    want: ['none', 'spec-invalid', null],
+  },
+  {
+    name: 'a bad spec that leaves the market in doubt',
+    given: { invalid: 'bad', stoppable: false, spec: spec({ state: 'Stopped' }) },
+    want: ['none', 'spec-invalid', null],
   },
 ];
 

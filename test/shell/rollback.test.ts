@@ -139,6 +139,19 @@ test('an iter edited by hand runs when it is sound, and is held when it changes 
   expect((await plan())?.message).toMatch(
     /^iter004 was edited by Ada \([0-9a-f]{8}\): MM_MAX_POSITION_SIZE 100 -> 500 differs from the base env; edit the base, or mmfleet rollback pump --to/,
   );
+  // A bad env starts nothing, and keeps nobody from stopping what runs.
+  const flattened = await w.cli('flatten', 'pump', '--reason', 'at once');
+  expect(flattened).toMatchObject({ code: 5, out: expect.stringContaining('pump: stopped and flat') });
+  expect(await w.cli('release', 'pump', '--reason', 'flat')).toMatchObject({ code: 5 });
+  expect(await running()).toEqual([]);
   expect(await w.cli('rollback', 'pump', '--to', 'base', '--reason', 'no bigger')).toMatchObject({ code: 0 });
   expect(await running()).toEqual([5]);
+
+  await w.git(['pull', '--quiet', '--rebase'], ada);
+  await execa('sh', ['-c', 'echo MM_NUM_PRICE_LEVELS=many >> fleet/env/pump/.env.pump'], { cwd: ada });
+  await w.git(['commit', '--quiet', '-am', 'many levels'], ada);
+  await w.git(['push', '--quiet'], ada);
+  const stopped = await w.cli('stop', 'pump', '--reason', 'enough');
+  expect(stopped).toMatchObject({ code: 5, out: expect.stringContaining('pump: stopped and flat') });
+  expect(await running()).toEqual([]);
 });

@@ -112,6 +112,28 @@ test('a remote that is away: the wish stands in this clone, is carried out, and 
   expect(await w.cli('start', 'pump', '--reason', 'again')).toMatchObject({ code: 0 });
 });
 
+test('holds that cannot be read, and edits that were never committed, keep nobody from stopping', async () => {
+  const receipts = 'fleet/receipts/pump.jsonl';
+  undo = async () => w.git(['checkout', '--quiet', 'HEAD', '--', receipts]);
+  w.put(receipts, 'half a line');
+  const dirty = await w.cli('stop', 'pump', '--reason', 'at once');
+  expect([dirty.out, await running()]).toEqual([expect.stringContaining('pump: stopped and flat'), 0]);
+  await undo();
+  expect(await w.cli('start', 'pump', '--reason', 'again')).toMatchObject({ code: 0 });
+
+  const holds = await w.git(['show', 'HEAD:fleet/holds.yaml']);
+  w.put('fleet/holds.yaml', '<<<<<<< HEAD\n');
+  await w.commit('a merge gone wrong');
+  const stopped = await w.cli('stop', 'pump', '--reason', 'whatever it says');
+  expect([stopped.code, stopped.out]).toEqual([4, expect.stringContaining('pump: stopped and flat')]);
+  expect([await running(), existsSync(localHold())]).toEqual([0, true]);
+  w.put('fleet/holds.yaml', `${holds}\n`);
+  await w.commit('holds: as they were');
+  expect((await w.cli('reconcile', '--once')).code).toBe(5);
+  expect(await w.remoteLog()).toContain('hold(pump): stopped by hand: whatever it says');
+  expect(await w.cli('release', 'pump', '--reason', 'go on')).toMatchObject({ code: 0 });
+});
+
 test('a hold of this clone that cannot be read holds all the same', async () => {
   writeFileSync(localHold(), '{"reason":');
   undo = () => rmSync(localHold(), { force: true });

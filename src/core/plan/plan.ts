@@ -15,6 +15,8 @@ export type InstanceView = {
   spec: Instance | null;
   /** Why the spec, base env or desired env cannot be used; null when it can. */
   invalid: string | null;
+  /** Whether it can be stopped and proved flat all the same: only an env file or the holds are wrong. */
+  stoppable: boolean;
   /** Whether this host is the one that runs it. */
   here: boolean;
   desired: { iter: number | null; digest: string } | null;
@@ -78,7 +80,9 @@ export function planInstance(view: InstanceView, nowMs: number): Planned {
     standing: 'change',
   });
 
-  if (view.spec === null || view.invalid !== null)
+  // What is wrong with an env keeps nobody from stopping what runs.
+  const ends = view.stoppable && isToEnd(view);
+  if (view.spec === null || (view.invalid !== null && !ends))
     return none('spec-invalid', view.invalid ?? 'the spec is invalid', 'held');
   const spec = view.spec;
   if (!view.here) return none('elsewhere', `runs on ${spec.host}`, 'settled');
@@ -91,7 +95,7 @@ export function planInstance(view: InstanceView, nowMs: number): Planned {
       'held',
     );
   const copy = copies[0] ?? null;
-  if (view.dirtyPath !== null)
+  if (view.dirtyPath !== null && !ends)
     return none('held', `${view.dirtyPath} has uncommitted edits: commit or restore it`, 'held');
 
   if (spec.suspend !== null && !expired(spec.suspend.until, nowMs)) {
@@ -131,6 +135,12 @@ export function planInstance(view: InstanceView, nowMs: number): Planned {
     );
   }
   return copy === null ? planDead(view, nowMs, none, act) : planLive(view, copy, none, act);
+}
+
+/** Declared to be down, and it is not, or its end is not proved. */
+function isToEnd({ spec, copies, lastRun }: InstanceView): boolean {
+  if (spec === null || spec.state === 'Running' || !copies.known) return false;
+  return copies.value.length > 0 || lastRun === 'unproved';
 }
 
 type None = (reason: PlanReason, message: string, standing: Standing) => Planned;
