@@ -76,7 +76,7 @@ const modules = await build({
 });
 await joinScripts(modules.metafile.outputs);
 const { helpTexts } = await import(pathToFileURL(join(DIST, 'lib', 'program.js')).href);
-const scripts = await scriptsOf(['cli', 'known-history', 'demo/bot', 'demo/venue-main'], {
+const scripts = await scriptsOf(['cli', 'compiled', 'known-history', 'demo/bot', 'demo/venue-main'], {
   define: {
     MMFLEET_BUILD: JSON.stringify(buildId),
     MMFLEET_VERSION: JSON.stringify(version),
@@ -94,7 +94,7 @@ function scriptsOf(names, more) {
     format: 'cjs',
     outbase: 'src',
     outdir: 'dist',
-    plugins: [builtParts(), late('node:crypto', 'node:v8')],
+    plugins: [builtParts(), late('node:child_process', 'node:crypto', 'node:v8')],
     ...more,
   });
 }
@@ -371,6 +371,7 @@ function builtParts() {
   const parts = {
     './main.ts': '../lib/main.cjs',
     './known-history.ts': './known-history.js',
+    './compiled.ts': './compiled.js',
   };
   return {
     name: 'built-parts',

@@ -4,7 +4,6 @@
  * anything else is loaded. A script, not a module: node starts it faster.
  */
 import { join } from 'node:path';
-import { loadAlone } from './compiled.ts';
 import { sayBriefly } from './io.ts';
 
 /** Put in by the build; the keys of the help are '' and the names of the commands. */
@@ -35,6 +34,7 @@ async function isKnownHistory(): Promise<boolean> {
 
 /** A script for the same reason, and kept compiled. */
 async function analysed(): Promise<boolean> {
+  const { loadAlone } = require('./compiled.ts') as typeof import('./compiled.ts');
   const { analysePlainly } = loadAlone(join(__dirname, 'plain-analyse.js')) as typeof import('./plain-analyse.ts');
   return await analysePlainly(argv);
 }

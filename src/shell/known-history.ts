@@ -1,6 +1,7 @@
-/** `history NAME` where the book of this instance is kept for the commit at HEAD: one git process tells so, and hardly anything is loaded. */
+/** `history NAME` where the book of this instance is kept for the commit at HEAD: git's files tell so, and hardly anything is loaded. */
 import { join } from 'node:path';
 import { glimpse } from '../adapters/git.ts';
+import { glanceInto } from '../adapters/git-glance.ts';
 import { BUILD } from './build-id.ts';
 import { briefIo } from './io.ts';
 import { loadBook } from './known-book.ts';
@@ -10,7 +11,8 @@ import { historyText } from './render/history.ts';
 export async function printKnown(argv: readonly string[]): Promise<boolean> {
   const asked = plainlyAsked(argv);
   if (asked === null || BUILD === null) return false;
-  const clone = await glimpse(asked.dir);
+  const head = glanceInto(asked.dir);
+  const clone = head === null ? await glimpse(asked.dir) : { root: asked.dir, head };
   const book = clone === null ? null : loadBook(join(clone.root, '.mmfleet'), BUILD, asked.name);
   if (book === null || book.head !== clone?.head) return false;
   const rows = book.rows.map((row) => ({ instance: book.name, ...row }));
