@@ -28,6 +28,11 @@ export class EarlierRuns {
     return known?.envFileName === envFileName ? known.edges : undefined;
   }
 
+  /** Lets go of what is remembered of all others. */
+  keepOnly(names: ReadonlySet<string>): void {
+    for (const name of this.#known.keys()) if (!names.has(name)) this.#known.delete(name);
+  }
+
   /**
    * Reads the end of that run, as much journal time as the run after it gets until its verdict, in slices between which
    * others have their turn.

@@ -110,6 +110,7 @@ export class Journals {
   /** Lets go of what is remembered of all others: they are declared no more. */
   keepOnly(names: ReadonlySet<string>): void {
     for (const name of this.#entries.keys()) if (!names.has(name)) this.#entries.delete(name);
+    this.#earlier.keepOnly(names);
   }
 
   /** Reads a journal that this process has not read yet, in slices between which others have their turn; undefined: it has. */

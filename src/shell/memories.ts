@@ -19,6 +19,8 @@ export type Memories = {
   of(entries: readonly TrailEntry[], about: MemoryOf): TuningMemory;
   /** Keeps those asked for, where one of them was made anew. */
   save(): void;
+  /** Lets go of all others: they are declared no more. */
+  keepOnly(names: ReadonlySet<string>): void;
 };
 
 /** `build` names the program; null: nothing is kept. */
@@ -54,6 +56,9 @@ export function openMemories(stateDir: string, build: string | null): Memories {
         return text === null ? [] : [`${instance}\t${key}\t${text}\n`];
       });
       keep(path, build, lines.join(''));
+    },
+    keepOnly(names) {
+      for (const name of asked.keys()) if (!names.has(name)) asked.delete(name);
     },
   };
 }

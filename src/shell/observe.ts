@@ -100,6 +100,7 @@ async function observeAll(ops: Ops, desired: Desired, before: Observed | null): 
 function keepOnly(ops: Ops, { instances }: Desired): void {
   const names = new Set(instances.map(({ name }) => name));
   ops.journals.keepOnly?.(names);
+  ops.memories?.keepOnly(names);
   const read = parsed.get(ops.local);
   for (const name of read?.keys() ?? []) if (!names.has(name)) read?.delete(name);
 }

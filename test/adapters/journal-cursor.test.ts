@@ -6,6 +6,7 @@ import {
   symlinkSync,
   truncateSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -139,6 +140,25 @@ test('a line too long to be held is one bad line, also when it ends in a later p
     got: [2],
     result: { badLines: 1, firstBadLines: [{ line: 2, reason: 'too_long' }] },
   });
+});
+
+test('a cursor that comes later to a folder that stands still finds its journal', () => {
+  writeFileSync(path(BASE), beat(1));
+  writeFileSync(path('mm_MON-USD_20260216_000000.jsonl'), beat(2));
+  utimesSync(folder, 1, 1);
+  const folders = new JournalFolders();
+  const got = ['AMZN-USD', 'MON-USD', 'AMZN-USD'].map((market) => {
+    folders.nextTick();
+    const events: number[] = [];
+    const cursor = new JournalCursor(path(`mm_${market}_*.jsonl`), market);
+    const polled = cursor.poll(folders, { startRun: () => {}, event: (event) => void events.push(event.ts) });
+    return [polled.known, events];
+  });
+  expect(got).toEqual([
+    [true, [1]],
+    [true, [2]],
+    [true, [1]],
+  ]);
 });
 
 test('never takes the journal of a market whose name begins with this one, a tuning log or the link', () => {

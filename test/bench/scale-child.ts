@@ -17,7 +17,7 @@ export type ScaleRow = {
   git: number;
   status: number;
   rss: number;
-  /** After an hour of every journal: resident, and on the heap once what can go has gone. */
+  /** After an hour of every journal: resident, and in use once what can go has gone. */
   hourRss: number;
   hourHeap: number;
   blocks: Blocks;
@@ -51,7 +51,7 @@ export async function scaleRow(count: number, pairs: number, cli: string): Promi
 }
 
 /**
- * Memory of `reconcile --watch`, MiB: resident after some passes; resident, and on the heap after a collection, after an hour
+ * Memory of `reconcile --watch`, MiB: resident after some passes; resident, and in use after a collection, after an hour
  * of every journal, a minute of it for each pass.
  */
 async function daemonMemory(cli: string, fleet: LiveFleet): Promise<Pick<ScaleRow, 'rss' | 'hourRss' | 'hourHeap'>> {
@@ -86,10 +86,10 @@ async function daemonMemory(cli: string, fleet: LiveFleet): Promise<Pick<ScaleRo
   return found;
 }
 
-/** Says on a signal how much is in use once everything that can go has gone. */
+/** Says on a signal how much is in use, on the heap and in blocks beside it, once everything that can go has gone. */
 const heapHook = (path: string) => `process.on('SIGUSR2', () => {
   global.gc();
   const { writeFileSync, renameSync } = require('node:fs');
-  writeFileSync(${JSON.stringify(`${path}.new`)}, String(process.memoryUsage().heapUsed));
+  writeFileSync(${JSON.stringify(`${path}.new`)}, String(process.memoryUsage().heapUsed + process.memoryUsage().external));
   renameSync(${JSON.stringify(`${path}.new`)}, ${JSON.stringify(path)});
 });`;
