@@ -273,7 +273,7 @@ export class Journals {
       const { key, runStart, runEnd, shuttingDown } = entry;
       const stored: Stored = { cursor, runStart, runEnd, shuttingDown };
       entry.changed = keep(this.#keptPath(name), key, `${JSON.stringify(stored)}\n${storeRun(entry.run)}`) === null;
-      if (!entry.changed) entry.unkept = 0;
+      if (!entry.changed) Object.assign(entry, { unkept: 0, keptTs: entry.run.now });
       written += 1;
       if (written % WRITES_A_TURN === 0) await setImmediate();
     }
@@ -311,7 +311,8 @@ export class Journals {
       if (run === null) return null;
       const { cursor, runStart, runEnd, shuttingDown } = stored;
       const entry = newEntry(instance, spec, pattern, { key, reachS: reachOf(spec.health) }, cursor);
-      Object.assign(entry, { run, runStart, runEnd, shuttingDown, offset: cursor.offset, path: cursor.piece });
+      const { offset, piece: path } = cursor;
+      Object.assign(entry, { run, runStart, runEnd, shuttingDown, offset, path, keptTs: run.now });
       return entry;
     } catch {
       return null;

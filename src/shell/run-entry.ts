@@ -23,7 +23,9 @@ export type RunEntry = {
   /** What the fold depends on besides the bytes. */
   key: string;
   changed: boolean;
-  /** Bytes read since it was last in the cache, and when the last of them was written (wall time, ms). */
+  /** Journal time (Unix seconds) of the run as it is in the cache; null = it is not there. */
+  keptTs: number | null;
+  /** Bytes read since then, and when the last of them was written (wall time, ms). */
   unkept: number;
   changedAtMs: number;
   offset: number;
@@ -62,6 +64,7 @@ export function newEntry(
     ...emptyRun(spec, cap),
     key,
     changed: false,
+    keptTs: null,
     unkept: 0,
     changedAtMs: 0,
     offset: 0,
@@ -79,12 +82,18 @@ export function keyOf(instance: LookedAt, { market, health }: Instance, pattern:
   return JSON.stringify([CACHE_VERSION, pattern, market, policyDigest(health), capOf(instance)]);
 }
 
-/** A few lines of a journal that goes on are sooner read again than the whole run is written. */
-export function isWorthKeeping({ unkept, changedAtMs }: RunEntry): boolean {
-  return unkept >= WORTH_KEEPING_BYTES || Math.abs(Date.now() - changedAtMs) > GOES_ON_MS;
+/**
+ * A few lines of a journal that goes on are sooner read again than the whole run is written. Every minute of it is looked at
+ * again too, however little was written in it.
+ */
+export function isWorthKeeping({ run, keptTs, unkept, changedAtMs }: RunEntry): boolean {
+  const minutes = Math.max(0, run.now - (keptTs ?? run.startTs ?? run.now)) / 60;
+  return unkept + minutes * MINUTE_BYTES >= WORTH_KEEPING_BYTES || Math.abs(Date.now() - changedAtMs) > GOES_ON_MS;
 }
 
 const WORTH_KEEPING_BYTES = 32 * 1024;
+/** To look at a minute takes as long as to read so much. */
+const MINUTE_BYTES = 4 * 1024;
 const GOES_ON_MS = 120_000;
 
 const emptyRun = (spec: Instance, cap: number | null) => ({
