@@ -6,11 +6,25 @@ import type { RunFill } from './run.ts';
 /** A fill as it is met, before either markout. */
 export type NewFill = Omit<RunFill, 'm5' | 'waits60'>;
 
+/** Fills as plain data. */
+export type StoredFills = { firstId: number; rows: string; texts: [id: number, Pick<RunFill, 'price' | 'qty'>][] };
+
 export class FillRows {
-  readonly #rows = new NumberRows(WIDTH);
+  readonly #rows: NumberRows;
   #firstId = 0;
   /** Of fills whose price or quantity is not written plainly, by id. */
-  readonly #texts = new Map<number, Pick<RunFill, 'price' | 'qty'>>();
+  readonly #texts: Map<number, Pick<RunFill, 'price' | 'qty'>>;
+
+  constructor(stored: StoredFills | null = null) {
+    this.#rows = stored === null ? new NumberRows(WIDTH) : NumberRows.from(WIDTH, stored.rows);
+    this.#firstId = stored?.firstId ?? 0;
+    this.#texts = new Map(stored?.texts);
+  }
+
+  /** Given to the constructor it makes the same fills. */
+  toJSON(): StoredFills {
+    return { firstId: this.#firstId, rows: this.#rows.toJSON(), texts: [...this.#texts] };
+  }
 
   get length(): number {
     return this.#rows.length;

@@ -5,12 +5,25 @@ import type { FillMinute } from './signal.ts';
 
 /** Rows of minute, qty, weighted; n and missing. */
 export class FillMinutes {
-  readonly #rows = new NumberRows(4);
+  readonly #rows: NumberRows;
+
+  constructor(rows = new NumberRows(4)) {
+    this.#rows = rows;
+  }
+
+  /** The rows that `toJSON` gave. */
+  static from(text: string): FillMinutes {
+    return new FillMinutes(NumberRows.from(4, text));
+  }
 
   static of(minutes: Iterable<FillMinute>): FillMinutes {
     const all = new FillMinutes();
     for (const each of minutes) all.push(each);
     return all;
+  }
+
+  toJSON(): string {
+    return this.#rows.toJSON();
   }
 
   get length(): number {
@@ -73,12 +86,25 @@ const UNKNOWN = -1;
 
 /** Rows of minute, positionShare; the counts. */
 export class Activities {
-  readonly #rows = new NumberRows(5);
+  readonly #rows: NumberRows;
+
+  constructor(rows = new NumberRows(5)) {
+    this.#rows = rows;
+  }
+
+  /** The rows that `toJSON` gave. */
+  static from(text: string): Activities {
+    return new Activities(NumberRows.from(5, text));
+  }
 
   static of(minutes: Iterable<Activity>): Activities {
     const all = new Activities();
     for (const each of minutes) all.push(each);
     return all;
+  }
+
+  toJSON(): string {
+    return this.#rows.toJSON();
   }
 
   get length(): number {

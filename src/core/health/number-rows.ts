@@ -1,17 +1,36 @@
+import { blockOf, blockText } from '../block.ts';
+
+const NO_NUMBERS = new Float64Array(0);
+const NO_WORDS = new Int32Array(0);
+
 /**
  * Rows of numbers in one block of memory, oldest first. A run keeps thousands of them for as long as it lasts, and a fleet
  * hundreds of runs: an object for each row, with a box for each of its fractions, takes four times as much.
  */
 export class NumberRows {
   /** Fractions and times: `width` a row. */
-  numbers = new Float64Array(0);
+  numbers = NO_NUMBERS;
   /** The same block as whole numbers of 32 bits: twice as many a row. */
-  words = new Int32Array(0);
+  words = NO_WORDS;
   readonly width: number;
   #length = 0;
 
   constructor(width: number) {
     this.width = width;
+  }
+
+  /** The rows that `toJSON` gave. */
+  static from(width: number, text: string): NumberRows {
+    const rows = new NumberRows(width);
+    const block = blockOf(text);
+    rows.numbers = new Float64Array(block);
+    rows.words = new Int32Array(block);
+    rows.#length = rows.numbers.length / width;
+    return rows;
+  }
+
+  toJSON(): string {
+    return blockText(this.numbers.subarray(0, this.#length * this.width));
   }
 
   get length(): number {
@@ -32,8 +51,8 @@ export class NumberRows {
   }
 
   clear(): void {
-    this.numbers = new Float64Array(0);
-    this.words = new Int32Array(0);
+    this.numbers = NO_NUMBERS;
+    this.words = NO_WORDS;
     this.#length = 0;
   }
 

@@ -8,18 +8,9 @@ import { RecentIds, type StoredIds } from '../journal/recent-ids.ts';
 import type { HealthPolicy, LimitName, SignalMetric, SignalName } from '../spec/types.ts';
 import { addEdge, type EdgeFold, newEdgeFold } from './edge-sums.ts';
 import type { Episode } from './episodes.ts';
-import { FillRows } from './fill-rows.ts';
+import { FillRows, type StoredFills } from './fill-rows.ts';
 import { Activities, FillMinutes } from './minute-rows.ts';
 import type { FillMinute } from './signal.ts';
-import {
-  activityColumns,
-  activityOf,
-  type Columns,
-  fillColumns,
-  fillsOf,
-  minuteColumns,
-  minutesOf,
-} from './stored-rows.ts';
 
 /** Trade ids remembered to count a fill once: as many as the bot itself does. */
 const TRADE_IDS_KEPT = 10_000;
@@ -202,15 +193,7 @@ export function newActivity(minute: number): Activity {
 
 /** The state as text, named by what it depends on; `loadRun` gives it back exactly. */
 export function storeRun(run: RunState): string {
-  const stored = {
-    ...run,
-    health: undefined,
-    fills: fillColumns(run.fills),
-    activity: activityColumns(run.activity),
-    h5: { ...run.h5, closed: minuteColumns(run.h5.closed) },
-    h60: { ...run.h60, closed: minuteColumns(run.h60.closed) },
-  };
-  return `${headOf(run)}\n${JSON.stringify(stored)}`;
+  return `${headOf(run)}\n${JSON.stringify({ ...run, health: undefined })}`;
 }
 
 /**
@@ -229,10 +212,10 @@ export function loadRun(
   const run = Object.assign(stored as object, {
     health: input.health,
     tradeIds: RecentIds.from(TRADE_IDS_KEPT, tradeIds),
-    fills: fillsOf(fills),
-    activity: activityOf(activity),
-    h5: { ...h5, closed: minutesOf(h5.closed) },
-    h60: { ...h60, closed: minutesOf(h60.closed) },
+    fills: new FillRows(fills),
+    activity: Activities.from(activity),
+    h5: { ...h5, closed: FillMinutes.from(h5.closed) },
+    h60: { ...h60, closed: FillMinutes.from(h60.closed) },
   }) as unknown as RunState;
   bindQueues(run);
   run.h5.queue.restore(h5.queue);
@@ -253,14 +236,14 @@ export function policyDigest(health: HealthPolicy): string {
 const digests = new WeakMap<HealthPolicy, string>();
 
 /** Changes when the meaning of a stored state does. */
-const RUN_STATE_VERSION = 6;
+const RUN_STATE_VERSION = 7;
 
 type StoredQueue = ReturnType<MarkoutQueue['toJSON']>;
-type StoredHorizon = Omit<HorizonFold, 'queue' | 'closed'> & { queue: StoredQueue; closed: Columns };
+type StoredHorizon = Omit<HorizonFold, 'queue' | 'closed'> & { queue: StoredQueue; closed: string };
 type StoredRun = Omit<RunState, 'health' | 'tradeIds' | 'fills' | 'activity' | 'h5' | 'h60'> & {
   tradeIds: StoredIds;
-  fills: Columns;
-  activity: Columns;
+  fills: StoredFills;
+  activity: string;
   h5: StoredHorizon;
   h60: StoredHorizon;
 };

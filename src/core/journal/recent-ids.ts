@@ -1,3 +1,4 @@
+import { blockOf, blockText } from '../block.ts';
 import { hashOf, TextRing } from './text-ring.ts';
 
 /**
@@ -26,9 +27,14 @@ export class RecentIds {
   /** The ids that `toJSON` gave. */
   static from(capacity: number, { halves, texts }: StoredIds): RecentIds {
     const ids = new RecentIds(capacity);
+    const all = new Int32Array(blockOf(halves));
+    if (texts.length === 0) {
+      ids.noteAll(all, all.length / 2, doRise(all));
+      return ids;
+    }
     let text = 0;
-    for (let at = 0; at < halves.length; at += 2) {
-      if (halves[at + 1] !== TEXT) ids.#noteNumber(halves[at]!, halves[at + 1]!);
+    for (let at = 0; at < all.length; at += 2) {
+      if (all[at + 1] !== TEXT) ids.#noteNumber(all[at]!, all[at + 1]!);
       else {
         ids.note(texts[text]!);
         text += 1;
@@ -43,15 +49,16 @@ export class RecentIds {
   }
 
   toJSON(): StoredIds {
-    const halves: number[] = [];
+    const halves = new Int32Array(2 * this.#count);
     const texts: string[] = [];
     for (let n = 0; n < this.#count; n += 1) {
       const ring = (this.#head + n) % this.#capacity;
       const [low, high] = [this.#ring[2 * ring]!, this.#ring[2 * ring + 1]!];
       if (high === TEXT) texts.push(this.#texts.at(low));
-      halves.push(high === TEXT ? 0 : low, high);
+      halves[2 * n] = high === TEXT ? 0 : low;
+      halves[2 * n + 1] = high;
     }
-    return { halves, texts };
+    return { halves: blockText(halves), texts };
   }
 
   /** True when the id was noted before. */
@@ -195,7 +202,16 @@ export class RecentIds {
 }
 
 /** Oldest first: two halves each, of a text a mark in the upper one. */
-export type StoredIds = { halves: number[]; texts: string[] };
+export type StoredIds = { halves: string; texts: string[] };
+
+/** Whether each is higher than the one before. */
+function doRise(halves: Int32Array): boolean {
+  for (let at = 2; at < halves.length; at += 2) {
+    const [upper, before] = [halves[at + 1]! >>> 0, halves[at - 1]! >>> 0];
+    if (upper < before || (upper === before && halves[at]! >>> 0 <= halves[at - 2]! >>> 0)) return false;
+  }
+  return true;
+}
 
 function hash(low: number, high: number): number {
   const mixed = Math.imul(low ^ Math.imul(high, 0x85eb_ca6b), 0x9e37_79b1);

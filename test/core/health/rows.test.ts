@@ -35,6 +35,9 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.constant('clear' as const) },
 );
 
+/** As a file gives it back. */
+const again = <T>(stored: T) => JSON.parse(JSON.stringify(stored)) as T;
+
 test('fills come back as they were given, with the markouts they got since', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
@@ -60,6 +63,7 @@ test('fills come back as they were given, with the markouts they got since', () 
           expect(rows.settle(each.settle, each.horizon, each.bps)).toEqual(fill);
         }
         expect(rows.toArray()).toEqual(model);
+        expect(new FillRows(again(rows.toJSON())).toArray()).toEqual(model);
         expect(rows.newest(3)).toEqual(model.slice(-3));
         for (const [at, { m5, waits60, edgeBps }] of model.entries()) {
           expect(rows.m5(at)).toBe(m5);
@@ -90,6 +94,8 @@ test('minutes come back as they were given', () => {
       const [fills, acts] = [FillMinutes.of(minutes), Activities.of(activities)];
       expect(fills.toArray()).toEqual(minutes);
       expect(acts.toArray()).toEqual(activities);
+      expect(FillMinutes.from(again(fills.toJSON())).toArray()).toEqual(minutes);
+      expect(Activities.from(again(acts.toJSON())).toArray()).toEqual(activities);
       const [a, b] = [Math.floor(share * minutes.length), Math.floor(share * activities.length)];
       fills.drop(a);
       acts.drop(b);
