@@ -31,13 +31,15 @@ export type Synced = {
 
 /**
  * Brings HEAD to the remote's branch. Problems (nothing was touched): `git-diverged` (a person's commits on both sides,
- * or the remote's history was rewritten), `git-dirty-path` (a local edit stands in the way).
+ * or the remote's history was rewritten), `git-dirty-path` (a local edit stands in the way), `git-other-branch`.
  */
 export async function syncRemote(repo: Repo, options: SyncOptions): Promise<Result<Synced>> {
   const healed = await healMove(repo);
   if (!healed.ok) return healed;
   const refs = options.refs === undefined ? await readRefs(repo) : ok(options.refs);
   if (!refs.ok) return refs;
+  const other = await onOtherBranch(repo, refs.value.branch, options);
+  if (other !== null) return fail(other);
   const here = refs.value.head;
   const seen = seenRemote(refs.value, options.remote, options.branch);
   const listed = await listRemote(repo, options);
@@ -51,6 +53,23 @@ export async function syncRemote(repo: Repo, options: SyncOptions): Promise<Resu
   if (listed === here && seen === here) return ok({ remote: 'ok', head: here, remoteHead: here, notes: [] });
   if (listed !== here && !(await fetchCommit(repo, options, listed))) return isAway;
   return settle(repo, options, { here, there: listed, seen });
+}
+
+/** What a person tries on a branch of their own is nobody's desired state, and not to be pushed over the fleet's. */
+async function onOtherBranch(
+  repo: Repo,
+  here: string,
+  { remote, branch }: Pick<SyncOptions, 'remote' | 'branch'>,
+): Promise<Problem | null> {
+  if (here === branch) return null;
+  // A clone for itself may call its only branch as it likes.
+  if (!(await hasRemote(repo, remote)) && (await resolveCommit(repo, `refs/heads/${branch}`)) === null) return null;
+  return {
+    code: 'git-other-branch',
+    message: `${repo.root} is on branch ${here}, desired state is that of ${branch}`,
+    hint: `git switch ${branch}, or name the branch in spec.git.branch`,
+    retry: 'stalled',
+  };
 }
 
 /** The same out of refs that were read before. */

@@ -70,11 +70,14 @@ export async function look(
   if (options.fetch) {
     const { remote: from, branch, author, signing } = fleet.git;
     const synced = await ops.git.sync({ remote: from, branch, ourEmail: author.email, signing, refs: refs.value });
-    if (!synced.ok) return synced;
-    remote = synced.value.remote;
-    head = synced.value.head;
-    remoteHead = synced.value.remoteHead;
-    notes.push(...synced.value.notes);
+    // What is under review is planned as it lies there, on whichever branch.
+    if (!synced.ok && (options.worktree !== true || synced.problem.code !== 'git-other-branch')) return synced;
+    if (synced.ok) {
+      remote = synced.value.remote;
+      head = synced.value.head;
+      remoteHead = synced.value.remoteHead;
+      notes.push(...synced.value.notes);
+    }
   }
   const sound = options.worktree === true ? await worktreeDesired(ops) : await soundDesired(ops, head, refs.value);
   if (!sound.ok) return sound;

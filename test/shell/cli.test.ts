@@ -243,6 +243,14 @@ describe('init', () => {
     expect(readFileSync(join(dir, 'fleet/fleet.yaml'), 'utf8')).toMatch(/# mine\n$/);
   });
 
+  test('into a repository whose branch is called otherwise: that one is declared', async () => {
+    const dir = join(w.dir, 'trunk');
+    mkdirSync(dir);
+    await w.git(['init', '--quiet', '--initial-branch=trunk'], dir);
+    expect(await w.cliWith({}, '-C', dir, 'init')).toMatchObject({ code: 0 });
+    expect(readFileSync(join(dir, 'fleet/fleet.yaml'), 'utf8')).toContain('branch: trunk,');
+  });
+
   test('--from real env files: secrets split off, specs that validate, nothing overwritten', async () => {
     const dir = join(w.dir, 'imported');
     mkdirSync(dir);

@@ -66,6 +66,21 @@ test('a detached head', async () => {
   await w.git(['checkout', '--quiet', 'main']);
 });
 
+test('a branch of a person: it is neither desired state nor pushed, and yet a stop stops', async () => {
+  const before = await remoteTip();
+  await w.git(['switch', '--quiet', '-c', 'trial']);
+  w.put(ENV, `${baseEnv('PUMP-USD')}MM_LOG_LEVEL=debug\n`);
+  await w.commit('only a trial', false);
+  await refused(3, 'is on branch trial, desired state is that of main', 'git switch main');
+  const stopped = await w.cli('stop', 'pump', '--reason', 'at once');
+  expect(stopped).toMatchObject({ code: 4, out: expect.stringContaining('pump: stopped and flat') });
+  expect([await remoteTip(), await w.pidOf('pump')]).toEqual([before, null]);
+  await w.git(['switch', '--quiet', 'main']);
+  expect(await w.cli('release', 'pump', '--reason', 'go on')).toMatchObject({ code: 0 });
+  pid = await w.pidOf('pump');
+  expect(pid).not.toBe(null);
+}, 60_000);
+
 test('a merge in progress', async () => {
   await w.git(['branch', 'side', 'HEAD~1']);
   await w.git(['checkout', '--quiet', 'side']);

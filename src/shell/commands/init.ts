@@ -27,8 +27,10 @@ export async function runInit(options: CommonOptions): Promise<number> {
   const originals = (options.from ?? [])
     .map((path) => relative(root, resolve(root, path)))
     .filter((path) => !path.startsWith('..'));
+  const isNew = !existsSync(join(root, '.git'));
+  const branch = isNew ? null : await branchOf(root);
   const files = [
-    fleetFile(root),
+    fleetFile(root, branch ?? 'main'),
     gitignore(
       root,
       originals.map((path) => `/${path}`),
@@ -43,7 +45,7 @@ export async function runInit(options: CommonOptions): Promise<number> {
     );
   }
   mkdirSync(root, { recursive: true });
-  if (!existsSync(join(root, '.git'))) {
+  if (isNew) {
     await execa('git', ['init', '--quiet', '--initial-branch=main'], { cwd: root });
     io.out('created  .git (branch main)\n');
   }
@@ -60,7 +62,13 @@ export async function runInit(options: CommonOptions): Promise<number> {
   return EXIT.ok;
 }
 
-function fleetFile(root: string): NewFile | null {
+/** The branch checked out, as it can be written without quotes; null: there is none, or it is called otherwise. */
+async function branchOf(root: string): Promise<string | null> {
+  const { stdout } = await execa('git', ['symbolic-ref', '--quiet', '--short', 'HEAD'], { cwd: root, reject: false });
+  return /^[A-Za-z][A-Za-z0-9_./-]*$/.test(stdout) ? stdout : null;
+}
+
+function fleetFile(root: string, branch: string): NewFile | null {
   if (existsSync(join(root, 'fleet/fleet.yaml'))) return null;
   const name = (
     basename(root)
@@ -70,7 +78,7 @@ function fleetFile(root: string): NewFile | null {
   ).slice(0, 40);
   return {
     path: 'fleet/fleet.yaml',
-    text: `apiVersion: mmfleet/v1\nkind: Fleet\nmetadata: { name: ${name} }\nspec:\n  git: { remote: origin, branch: main, push: true }\n  interval: 30s\n`,
+    text: `apiVersion: mmfleet/v1\nkind: Fleet\nmetadata: { name: ${name} }\nspec:\n  git: { remote: origin, branch: ${branch}, push: true }\n  interval: 30s\n`,
   };
 }
 
