@@ -76,7 +76,7 @@ const modules = await build({
 });
 await joinScripts(modules.metafile.outputs);
 const { helpTexts } = await import(pathToFileURL(join(DIST, 'lib', 'program.js')).href);
-const scripts = await scriptsOf(['cli', 'compiled', 'known-history', 'demo/bot', 'demo/venue-main'], {
+const scripts = await scriptsOf(['cli', 'compiled', 'known-history', 'history-book', 'demo/bot', 'demo/venue-main'], {
   define: {
     MMFLEET_BUILD: JSON.stringify(buildId),
     MMFLEET_VERSION: JSON.stringify(version),
@@ -371,6 +371,7 @@ function builtParts() {
   const parts = {
     './main.ts': '../lib/main.cjs',
     './known-history.ts': './known-history.js',
+    './history-book.ts': './history-book.js',
     './compiled.ts': './compiled.js',
   };
   return {

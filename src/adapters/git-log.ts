@@ -18,7 +18,7 @@ export type TrailLog = {
  * simplify history away and costs seconds in a wide folder; files outside `under` are dropped while reading.
  */
 export async function readLog(
-  repo: Repo,
+  repo: Pick<Repo, 'root'>,
   options: { since?: string; until?: string; under: string; ourEmail: string },
 ): Promise<Result<TrailLog>> {
   const { since, until = 'HEAD' } = options;
@@ -33,7 +33,7 @@ export async function readLog(
 
 /** The same for a straight line alone: null where the commits of `until` are none down to `since`, or cannot be read. */
 export async function readNewer(
-  repo: Repo,
+  repo: Pick<Repo, 'root'>,
   options: { since: string; until: string; under: string; ourEmail: string },
 ): Promise<TrailEntry[] | null> {
   const newer = await logOf(repo, `${options.since}..${options.until}`, options);
@@ -48,7 +48,7 @@ function isLineDownTo(since: string, entries: readonly TrailEntry[]): boolean {
 }
 
 async function logOf(
-  repo: Repo,
+  repo: Pick<Repo, 'root'>,
   range: string,
   options: { under: string; ourEmail: string },
 ): Promise<Result<TrailEntry[]>> {

@@ -10,7 +10,11 @@ import { gitFailed, gitText, runGit } from './git-run.ts';
 export type TreeFile = { path: string; text: string; blob: string; mode: string };
 
 /** Every file under `prefix` (`fleet/`; empty = all) at a revision, in two processes. Submodules are left out. */
-export async function readTree(repo: Repo, revision: string, prefix: string): Promise<Result<TreeFile[]>> {
+export async function readTree(
+  repo: Pick<Repo, 'root'>,
+  revision: string,
+  prefix: string,
+): Promise<Result<TreeFile[]>> {
   const listed = await listTree(repo, revision, prefix);
   if (!listed.ok) return listed;
   const texts = await readBlobs(repo, [...new Set(listed.value.map((file) => file.blob))]);
@@ -20,7 +24,7 @@ export async function readTree(repo: Repo, revision: string, prefix: string): Pr
 
 /** The same without texts: what changed can be told from the blob ids alone. */
 export async function listTree(
-  repo: Repo,
+  repo: Pick<Repo, 'root'>,
   revision: string,
   prefix: string,
 ): Promise<Result<Omit<TreeFile, 'text'>[]>> {

@@ -26,7 +26,7 @@ export type Books = {
 };
 
 /** `build` names the program; null: nothing is kept. */
-export function historyBooks(repo: Repo, stateDir: string, build: string | null): Books {
+export function historyBooks(repo: Pick<Repo, 'root'>, stateDir: string, build: string | null): Books {
   const write = (book: WholeBook): HistoryBook => {
     const path = bookPath(stateDir, book.name);
     if (build !== null && path !== null) keep(path, build, JSON.stringify(book));
@@ -70,7 +70,7 @@ function judged(about: Omit<WholeBook, 'deleted' | 'rows'>, steps: Pick<Steps, '
 }
 
 /** null: what came since may say more than that steps were added: what is declared changed, or the history did. */
-async function continued(repo: Repo, book: WholeBook, head: string): Promise<WholeBook | null> {
+async function continued(repo: Pick<Repo, 'root'>, book: WholeBook, head: string): Promise<WholeBook | null> {
   const { ourEmail, basePath, name } = book;
   const newer = await readNewer(repo, { since: book.head, until: head, under: '', ourEmail });
   if (newer === null || newer.some((entry) => squashedStep(entry) !== null)) return null;
@@ -91,7 +91,7 @@ async function continued(repo: Repo, book: WholeBook, head: string): Promise<Who
 }
 
 /** As a tree is read: what is no text there, or behind a link, is empty. null: it could not be read. */
-async function textAt(repo: Repo, head: string, path: string): Promise<string | null> {
+async function textAt(repo: Pick<Repo, 'root'>, head: string, path: string): Promise<string | null> {
   if (!isTextPath(path)) return '';
   const tree = await readTree(repo, head, path);
   if (!tree.ok) return null;

@@ -4,8 +4,10 @@ import { glimpse } from '../adapters/git.ts';
 import { glanceInto } from '../adapters/git-glance.ts';
 import { BUILD } from './build-id.ts';
 import { briefIo } from './io.ts';
-import { loadBook } from './known-book.ts';
+import { type HistoryBook, loadBook } from './known-book.ts';
 import { historyText } from './render/history.ts';
+
+type Clone = { root: string; head: string };
 
 /** Prints what the command would; false: nothing was printed, the command itself must answer. */
 export async function printKnown(argv: readonly string[]): Promise<boolean> {
@@ -13,11 +15,20 @@ export async function printKnown(argv: readonly string[]): Promise<boolean> {
   if (asked === null || BUILD === null) return false;
   const head = glanceInto(asked.dir);
   const clone = head === null ? await glimpse(asked.dir) : { root: asked.dir, head };
-  const book = clone === null ? null : loadBook(join(clone.root, '.mmfleet'), BUILD, asked.name);
-  if (book === null || book.head !== clone?.head) return false;
+  if (clone === null) return false;
+  const stateDir = join(clone.root, '.mmfleet');
+  const known = loadBook(stateDir, BUILD, asked.name);
+  const book = known === null || known.head === clone.head ? known : await laterBook(clone, stateDir, known);
+  if (book === null) return false;
   const rows = book.rows.map((row) => ({ instance: book.name, ...row }));
   briefIo().out(historyText(book.fleet, book.name, rows, asked.json));
   return true;
+}
+
+/** The book with what came since; null: it does not go on. */
+async function laterBook({ root, head }: Clone, stateDir: string, { name }: HistoryBook): Promise<HistoryBook | null> {
+  const { historyBooks } = require('./history-book.ts') as typeof import('./history-book.ts');
+  return historyBooks({ root }, stateDir, BUILD).at(name, head);
 }
 
 /** `[-C DIR] history NAME [--json]`, in the orders in which it is commonly written; null: anything else. */

@@ -4,19 +4,20 @@ export type Column = { title: string; align?: 'right' };
 /** Lines of a table with a header; cells may hold colour codes, which take no width. */
 export function table(columns: Column[], rows: string[][]): string[] {
   const titles = columns.map((c) => c.title);
+  const coloured = rows.some((cells) => cells.join('').includes('\u001b'));
+  const chars = coloured ? visible : (text: string) => text.length;
   const widths = titles.map((title) => title.length);
   for (const cells of rows)
-    for (let i = 0; i < widths.length; i += 1) widths[i] = Math.max(widths[i]!, visible(cells[i] ?? ''));
+    for (let i = 0; i < widths.length; i += 1) widths[i] = Math.max(widths[i]!, chars(cells[i] ?? ''));
   const line = (cells: string[]) => {
-    let text = '';
-    for (const [i, cell] of cells.entries()) {
-      const pad = ' '.repeat(Math.max(0, (widths[i] ?? 0) - visible(cell)));
-      if (i > 0) text += '  ';
-      text += columns[i]?.align === 'right' ? pad + cell : i === cells.length - 1 ? cell : cell + pad;
-    }
-    return text.trimEnd();
+    const padded = cells.map((cell, i) => {
+      const width = (widths[i] ?? 0) + cell.length - chars(cell);
+      if (columns[i]?.align === 'right') return cell.padStart(width);
+      return i === cells.length - 1 ? cell : cell.padEnd(width);
+    });
+    return padded.join('  ').trimEnd();
   };
-  return [line(titles), ...rows.map(line)];
+  return [titles, ...rows].map(line);
 }
 
 function visible(text: string): number {
