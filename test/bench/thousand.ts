@@ -1,6 +1,6 @@
 /** A fleet of many instances as a real repository: specs, base envs, journals; nothing runs. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { journalLines } from '../support/journal-generator.ts';
 
@@ -30,12 +30,25 @@ export function writeFleet(dir: string, count: number): void {
   for (let n = 0; n < count; n += 1) {
     put(`fleet/${nameOf(n)}.yaml`, specText(n));
     put(`fleet/env/${nameOf(n)}/.env.${nameOf(n)}`, envText(n));
-    put(`data/mm_journal/mm_${marketOf(n)}_20260216_000000.jsonl`, journal);
+    put(journalOf(n), journal);
   }
   git('add', '-A');
   git('commit', '--quiet', '-m', `fleet: ${count} markets`);
   git('push', '--quiet', '-u', 'origin', 'main');
 }
+
+/** A fleet that `writeFleet` made goes on: at each call every bot writes its next heartbeat, and no more. */
+export function beating(dir: string, count: number): () => void {
+  const source = journalLines(7);
+  for (let n = 0; n < LINES; n += 1) source.next();
+  return () => {
+    let line = '';
+    while (!line.includes('"type": "heartbeat"')) line = source.next().value as string;
+    for (let n = 0; n < count; n += 1) appendFileSync(join(dir, journalOf(n)), `${line}\n`);
+  };
+}
+
+const journalOf = (n: number) => `data/mm_journal/mm_${marketOf(n)}_20260216_000000.jsonl`;
 
 /** One spec of about a kilobyte; `note` makes it another one. */
 export const specText = (n: number, note = 'as first written') => `apiVersion: mmfleet/v1
