@@ -29,7 +29,7 @@ type Sample = {
   minute: number;
   rssMib: number;
   /** On the heap, and in blocks beside it. */
-  heapMib: number;
+  inUseMib: number;
   minutesHeld: number;
   commits: number;
   descriptors: number;
@@ -136,7 +136,7 @@ function sample(): Sample {
   return {
     minute: minuteNow(),
     rssMib: Number(kib) / 1024,
-    heapMib: Number(readFileSync(heapFile, 'utf8')) / 2 ** 20,
+    inUseMib: Number(readFileSync(heapFile, 'utf8')) / 2 ** 20,
     minutesHeld: fleet.minutesHeld(),
     commits,
     descriptors: readdirSync(`${proc}/fd`).length,
@@ -159,7 +159,7 @@ function header(): void {
     'CPU s',
     'load',
     'RSS MiB',
-    'heap MiB',
+    'in use MiB',
     'fds',
     'commits',
     'journals',
@@ -182,7 +182,7 @@ function row(samples: Sample[], minute: number): void {
     cpuAMinute(samples.filter((s) => s.minute >= minute - 1)).toFixed(1),
     loadavg()[0]!.toFixed(1),
     last.rssMib.toFixed(0),
-    last.heapMib.toFixed(1),
+    last.inUseMib.toFixed(1),
     last.descriptors,
     commits,
     readdirSync(join(fleet.root, 'data/mm_journal')).length,
@@ -207,7 +207,7 @@ function commitsAnHour(samples: Sample[]): number {
 }
 
 function verdicts(samples: Sample[]): string[] {
-  const settled = samples.filter((s) => s.minute >= WARM_UP_MINUTES && s.heapMib > 0);
+  const settled = samples.filter((s) => s.minute >= WARM_UP_MINUTES && s.inUseMib > 0);
   const memory = (name: string, of: (s: Sample) => number) => {
     const all = middle(settled.map(of));
     const minutes = byMinute(settled, of);
@@ -224,7 +224,7 @@ function verdicts(samples: Sample[]): string[] {
   const cpu = cpuAMinute(samples.filter((s) => s.minute >= half)) / cpuAMinute(settled.filter((s) => s.minute < half));
   return [
     memory('memory (RSS)', (s) => s.rssMib),
-    memory('in use after a collection', (s) => s.heapMib),
+    memory('in use after a collection', (s) => s.inUseMib),
     `quiet pass, second half / first half: ${latency.toFixed(2)}: ${latency <= MOST_SLOWER ? 'flat' : 'GROWS'}`,
     `CPU a minute, second half / first half after the warm-up: ${cpu.toFixed(2)}: ${cpu <= MOST_SLOWER ? 'flat' : 'GROWS'}`,
     `descriptors: ${settled[0]?.descriptors} -> ${samples.at(-1)?.descriptors}`,
@@ -241,19 +241,20 @@ function verdictOn(growth: number, error: number): string {
   return growth - 2 * error > MOST_GROWTH_PER_HOUR ? 'GROWS' : 'NOT DECIDED: too noisy, run longer';
 }
 
-/** Samples follow each other too closely to be each a measurement of its own: the mean of each minute is. By hours. */
+/**
+ * Samples follow each other too closely to be each a measurement of its own, and a pass under way holds the look before it
+ * as well: of each minute the least counts. By hours.
+ */
 function byMinute(samples: Sample[], of: (s: Sample) => number): Point[] {
   const minutes = new Map<number, Sample[]>();
   for (const s of samples) {
     const minute = Math.floor(s.minute);
     minutes.set(minute, [...(minutes.get(minute) ?? []), s]);
   }
-  const mean = (values: number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
-  return [...minutes].map(([minute, all]) => ({
-    x: minute / 60,
-    y: mean(all.map(of)),
-    beside: mean(all.map((s) => s.minutesHeld)),
-  }));
+  return [...minutes].map(([minute, all]) => {
+    const least = all.reduce((a, b) => (of(b) < of(a) ? b : a));
+    return { x: minute / 60, y: of(least), beside: least.minutesHeld };
+  });
 }
 
 function percent(share: number): string {
