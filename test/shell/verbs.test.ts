@@ -86,6 +86,12 @@ describe('wishes', () => {
     expect(await w.cli('start', 'mon', '--reason', 'as before')).toMatchObject({ code: 0 });
     expect(await w.cli('resume', 'mon', '--reason', 'done')).toMatchObject({ code: 0 });
     expect(spec('mon')).toBe(`${text}  state: Running\n`);
+    const fleet = readFileSync(join(w.ops, 'fleet/fleet.yaml'), 'utf8');
+    w.put('fleet/fleet.yaml', fleet.replace('defaults:\n', 'defaults:\n    suspend: { reason: all hands }\n'));
+    await w.commit('all of them');
+    const resumed = await w.cli('resume', 'mon', '--reason', 'this one too');
+    expect(resumed).toMatchObject({ code: 5, err: expect.stringContaining("spec.defaults of the fleet's file") });
+    w.put('fleet/fleet.yaml', fleet);
     w.put('fleet/mon.yaml', text);
     await w.commit('mon: as it was');
     const log = await w.git(['log', '--format=%s%n%b', '--grep', '^suspend(mon)']);

@@ -68,7 +68,7 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
   stop.clear();
   const mine = report.last?.planned.filter((p) => selected.has(p.item.name)) ?? [];
   const waiting = mine.filter((p) => waits(verb, p, report.last, only !== null));
-  for (const { item } of waiting) io.err(`${item.name}: ${verb} waits, ${item.message}\n${hintOf(item)}`);
+  for (const { item } of waiting) io.err(`${item.name}: ${verb} waits, ${item.message}\n${hintOf(verb, item)}`);
   const exit =
     stop.exit() ??
     combineExit([
@@ -104,15 +104,17 @@ function waits(verb: Verb, { item }: Planned, last: Look | null, named: boolean)
   const runs = copies?.known === true && copies.value.length > 0;
   if (verb === 'stop') return item.reason === 'suspended' && runs;
   if (verb === 'start') return (item.reason === 'suspended' || item.reason === 'parked') && !runs;
+  if (verb === 'resume') return item.reason === 'suspended';
   if (verb !== 'restart') return false;
   // Of a whole fleet, what is declared to be down is not meant.
   return item.reason === 'suspended' || (named && ['parked', 'state-stopped', 'retired'].includes(item.reason));
 }
 
-function hintOf({ name, reason }: PlanItem): string {
+function hintOf(verb: Verb, { name, reason }: PlanItem): string {
+  if (verb === 'resume') return "  hint: spec.defaults of the fleet's file suspends it\n";
   const way: Partial<Record<PlanReason, string>> = { suspended: 'resume', parked: 'release', 'state-stopped': 'start' };
-  const verb = way[reason];
-  return verb === undefined ? '' : `  hint: mmfleet ${verb} ${name} --reason "..."\n`;
+  const out = way[reason];
+  return out === undefined ? '' : `  hint: mmfleet ${out} ${name} --reason "..."\n`;
 }
 
 /** `uncommitted`: why the wish is not in git where everybody sees it, although it is carried out; null: it is. */
