@@ -73,7 +73,7 @@ describe('wishes', () => {
   test('suspend until a time, and resume: every other byte stays', async () => {
     const text = spec('mon');
     const until_ = '2099-12-01T06:00:00Z';
-    const suspended = await w.cli('suspend', 'mon', '--reason', 'audit: "Q4"', '--until', until_);
+    const suspended = await w.cli('suspend', 'mon', '--reason', 'audit:\n"Q4"', '--until', until_);
     expect(suspended).toMatchObject({ code: 0, out: expect.stringMatching(/^mon +- +suspended +.*audit: "Q4"/m) });
     expect(spec('mon').startsWith(text)).toBe(true);
     const pid = await w.pidOf('mon');

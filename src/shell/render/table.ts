@@ -2,7 +2,9 @@
 export type Column = { title: string; align?: 'right' };
 
 /** Lines of a table with a header; cells may hold colour codes, which take no width. */
-export function table(columns: Column[], rows: string[][]): string[] {
+export function table(columns: Column[], texts: string[][]): string[] {
+  // What people wrote may have lines of its own; a row has one.
+  const rows = texts.map((cells) => cells.map((cell) => (/[\n\t]/.test(cell) ? cell.replace(/\s+/g, ' ') : cell)));
   const titles = columns.map((c) => c.title);
   const coloured = rows.some((cells) => cells.join('').includes('\u001b'));
   const chars = coloured ? visible : (text: string) => text.length;
