@@ -60,3 +60,17 @@ test('a verb for several fails if one of them fails, and the others are done', a
   const subjects = (await w.remoteLog()).filter((s) => s.startsWith('start('));
   expect(subjects.map((s) => s.slice(0, s.indexOf(')') + 1)).sort()).toEqual(['start(amzn)', 'start(mon)']);
 }, 90_000);
+
+test('a file that cannot be written keeps the others from nothing but a start', async () => {
+  await w.git(['pull', '--quiet', '--rebase']);
+  const broken = `${readFileSync(join(w.ops, 'fleet/mon.yaml'), 'utf8')}  state: Running\n`;
+  w.put('fleet/mon.yaml', broken);
+  await w.commit('mon: twice');
+  const before = await w.remoteLog();
+  expect(await w.cli('suspend', 'amzn', 'mon', '--reason', 'both')).toMatchObject({ code: 3 });
+  expect(await w.remoteLog()).toEqual(before);
+  const stopped = await w.cli('stop', '--reason', 'everything, now');
+  expect(stopped).toMatchObject({ code: 4, out: expect.stringContaining('amzn: stopped and flat') });
+  expect(stopped.err).toContain('fleet/mon.yaml cannot change spec.state');
+  expect(await w.pidOf('amzn')).toBe(null);
+}, 60_000);

@@ -25,7 +25,7 @@ import type { CommonOptions } from './options.ts';
 
 export type Verb = 'start' | 'stop' | 'restart' | 'suspend' | 'resume' | 'flatten' | 'release';
 
-/** Commits the wish for every named instance (all or none), then converges them. Fails if one of them fails. */
+/** Commits the wish for every named instance, then converges them. Fails if one of them fails. */
 export async function runVerb(verb: Verb, names: string[], options: CommonOptions): Promise<number> {
   const { io } = options;
   const timeoutMs = parseDuration(options.timeout ?? '10m');
@@ -49,9 +49,10 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
     stop.clear();
     return fail(io, wished.problem);
   }
-  const { uncommitted } = wished.value;
+  const { uncommitted, unwritten } = wished.value;
   for (const subject of wished.value.commits) io.err(`${subject}\n`);
   if (uncommitted !== null) io.err(saidOf(uncommitted));
+  if (options.json !== true) printProblems(io, unwritten);
   const local = uncommitted !== null && !isCommitted(uncommitted);
   if (verb === 'release') for (const name of wished.value.names) await ops.local.writeRestarts(name, NO_RESTARTS);
   const selected = new Set(wished.value.names);
@@ -73,6 +74,7 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
     stop.exit() ??
     combineExit([
       ...(waiting.length === 0 ? [] : [EXIT.held]),
+      ...(unwritten.length === 0 ? [] : [EXIT.failed]),
       report.exit === EXIT.held && expectsHold(verb, mine) ? EXIT.ok : report.exit,
       ...(uncommitted === null ? [] : [exitUncommitted(uncommitted)]),
     ]);
@@ -83,7 +85,7 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
       'Reconcile',
       report.last,
       mine.map((p) => p.item),
-      [...(uncommitted === null ? [] : [uncommitted]), ...report.problems],
+      [...(uncommitted === null ? [] : [uncommitted]), ...unwritten, ...report.problems],
       { verb, commits, exit },
     );
     return exit;
@@ -117,8 +119,11 @@ function hintOf(verb: Verb, { name, reason }: PlanItem): string {
   return out === undefined ? '' : `  hint: mmfleet ${out} ${name} --reason "..."\n`;
 }
 
-/** `uncommitted`: why the wish is not in git where everybody sees it, although it is carried out; null: it is. */
-type Wished = { names: string[]; commits: string[]; uncommitted: Problem | null };
+/**
+ * `uncommitted`: why the wish is not in git where everybody sees it, although it is carried out; null: it is. `unwritten`: why
+ * some could not be told to stop, while the others are.
+ */
+type Wished = { names: string[]; commits: string[]; uncommitted: Problem | null; unwritten: Problem[] };
 
 async function commitWish(
   ops: Ops,
@@ -133,7 +138,7 @@ async function commitWish(
   if (!seen.ok) return seen;
   const chosen = seen.value.desired.instances.filter((i) => only === null || only.has(i.name));
   const names = chosen.map((i) => i.name);
-  if (verb === 'restart') return { ok: true, value: { names, commits: [], uncommitted: null } };
+  if (verb === 'restart') return { ok: true, value: { names, commits: [], uncommitted: null, unwritten: [] } };
   // A hold of this clone alone is written down before it is lifted: the trail tells of both.
   const localHolds = chosen.flatMap(({ name }) => seen.value.observed.byName.get(name)?.localHold ?? []);
   const wishes = chosen.map(
@@ -171,12 +176,17 @@ async function commitWish(
         };
       },
   );
-  // All or none: a wish that cannot be written into one file is not committed for the others either.
-  for (const { name, file } of isWish(verb) ? chosen : []) {
+  const unwritten = (isWish(verb) ? chosen : []).flatMap(({ name, file, spec }): Problem[] => {
     const text = seen.value.desired.files.get(file)?.text ?? '';
     const edited = editWish(text, verb as Wish, name, options.reason ?? '', options.until ?? null);
-    if (!edited.ok) return { ok: false, problem: { ...edited.problem, instance: name, file } };
-  }
+    if (edited.ok) return [];
+    const ends = verb === 'stop' && spec !== null ? { hint: `mmfleet flatten ${name} stops it without this file` } : {};
+    return [{ ...edited.problem, ...ends, instance: name, file }];
+  });
+  // All or none, but for a stop: one file that cannot be written must not keep all the others trading.
+  const [first] = unwritten;
+  if (first !== undefined && (verb !== 'stop' || unwritten.length === chosen.length))
+    return { ok: false, problem: first };
   const builders = verb === 'release' ? [...localHolds.map(holdBuilder), ...wishes] : wishes;
   const author = await gitUser(ops.repo);
   const landed = synced.ok
@@ -187,11 +197,11 @@ async function commitWish(
     : synced;
   if (landed.ok) {
     if (verb === 'release') for (const name of names) await ops.local.clearHold(name);
-    return { ok: true, value: { names, commits: landed.value, uncommitted: null } };
+    return { ok: true, value: { names, commits: landed.value, uncommitted: null, unwritten } };
   }
   if (!stops || !goesOn(landed.problem)) return landed;
   if (!isCommitted(landed.problem)) await holdHere(ops, seen.value, names, asked(verb, options.reason ?? ''));
-  return { ok: true, value: { names, commits: [], uncommitted: landed.problem } };
+  return { ok: true, value: { names, commits: [], uncommitted: landed.problem, unwritten } };
 }
 
 /** The reason of a hold that a person's verb leaves. */
