@@ -1,8 +1,9 @@
 /** The operations repository as a value, and the reads that every pass makes. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
+import { glanceInto, glanceRefs, IN_PROGRESS } from './git-glance.ts';
 import { gitText, runGit } from './git-run.ts';
 
 /** An opened repository: facts that do not change while it is open. */
@@ -21,7 +22,7 @@ export type Repo = {
 /** Opens the repository that contains `dir`. Problems: `git-not-a-repository`, `git-bare`, `git-shallow`. */
 export async function openRepo(dir: string): Promise<Result<Repo>> {
   if (!existsSync(dir)) return fail(notARepository(dir));
-  const [bare, gitDir = '', shallow, objectFormat, root, head] = await readFacts(dir);
+  const [bare, gitDir = '', shallow, objectFormat, root, head] = plainFacts(dir) ?? (await readFacts(dir));
   if (bare === undefined) return fail(notARepository(dir));
   if (bare === 'true' || root === undefined) {
     return fail({
@@ -89,7 +90,7 @@ export type Refs = {
   own: ReadonlyMap<string, string>;
 };
 
-/** In one process. Problems: `git-detached`, `git-unborn`, `git-in-progress` (merge, rebase, ...). */
+/** Without a process, or in one. Problems: `git-detached`, `git-unborn`, `git-in-progress` (merge, rebase, ...). */
 export async function readRefs(repo: Repo): Promise<Result<Refs>> {
   const busy = IN_PROGRESS.find(([file]) => existsSync(join(repo.gitDir, file)));
   if (busy !== undefined) {
@@ -100,6 +101,8 @@ export async function readRefs(repo: Repo): Promise<Result<Refs>> {
       retry: 'stalled',
     });
   }
+  const glanced = glanceRefs(repo);
+  if (glanced !== null) return ok(glanced);
   const args = ['for-each-ref', '--format=%(HEAD)%(objectname) %(refname)', 'refs/heads', 'refs/mmfleet'];
   const listed = await gitText({ cwd: repo.root, args });
   if (!listed.ok) return listed;
@@ -155,15 +158,13 @@ export async function resolveCommit(repo: Repo, revision: string): Promise<strin
   return end.code === 0 ? end.stdout.toString('utf8').trim() : null;
 }
 
-/** Files that stand in the git directory while something is under way, and its name. */
-export const IN_PROGRESS: readonly [string, string][] = [
-  ['MERGE_HEAD', 'merge'],
-  ['rebase-merge', 'rebase'],
-  ['rebase-apply', 'rebase'],
-  ['CHERRY_PICK_HEAD', 'cherry-pick'],
-  ['REVERT_HEAD', 'revert'],
-  ['BISECT_LOG', 'bisect'],
-];
+/** What git would say of a clone of the plainest kind; null: it has to be asked. */
+function plainFacts(dir: string): string[] | null {
+  const head = glanceInto(dir);
+  if (head === null) return null;
+  const root = realpathSync(dir);
+  return ['false', join(root, '.git'), 'false', 'sha1', root, head];
+}
 
 /** What git says of a folder, in one process; it stops at the first thing that it cannot say. */
 async function readFacts(dir: string): Promise<string[]> {

@@ -1,9 +1,9 @@
 /** What is read from git's own files is what git says, or nothing. */
-import { chownSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, realpathSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { glimpse } from '../../src/adapters/git.ts';
-import { glanceInto } from '../../src/adapters/git-glance.ts';
+import { glimpse, openRepo, type Repo, readRefs } from '../../src/adapters/git.ts';
+import { glanceInto, glanceRefs } from '../../src/adapters/git-glance.ts';
 import { git, scratchWorld, type World } from '../support/repos.ts';
 
 let world: World;
@@ -119,4 +119,82 @@ test.runIf(process.geteuid?.() === 0)('of another user: git is asked, and refuse
   chownSync(join(dir, '.git'), 0, 0);
   chownSync(dir, 12_345, 12_345);
   expect(glanceInto(dir)).toBeNull();
+});
+
+/** A clone with refs of our own: `refs/mmfleet/` and these names, all at HEAD~1. */
+const withRefs =
+  (names: string[], change: (dir: string) => unknown = () => undefined) =>
+  () => {
+    const dir = amended();
+    for (const name of names) git(dir, 'update-ref', `refs/mmfleet/${name}`, 'HEAD~1');
+    const made = change(dir);
+    return typeof made === 'string' && made !== '' ? made : dir;
+  };
+const SOME = ['seen/origin/main', 'sound', 'proposals/a-b', 'proposals/a', 'proposals/a.b/c'];
+
+const opened = async (dir: string): Promise<Repo> => {
+  const repo = await openRepo(dir);
+  if (!repo.ok) throw new Error(repo.problem.message);
+  return repo.value;
+};
+
+/** As git lists them. */
+function listed(dir: string): { branch: string; head: string; own: [string, string][] } {
+  const rows = git(dir, 'for-each-ref', '--format=%(refname) %(objectname)', 'refs/mmfleet').split('\n');
+  const own = rows.filter((row) => row !== '').map((row) => row.split(' ') as [string, string]);
+  return { branch: git(dir, 'symbolic-ref', '--short', 'HEAD'), head: git(dir, 'rev-parse', 'HEAD'), own };
+}
+
+test.each<[string, () => string, 'glanced' | 'asked']>([
+  ['none', withRefs([]), 'glanced'],
+  ['some', withRefs(SOME), 'glanced'],
+  [
+    'some in a linked work tree',
+    withRefs(SOME, (dir) => {
+      git(dir, 'worktree', 'add', '-q', '-b', 'tree', `${dir}-tree`);
+      return `${dir}-tree`;
+    }),
+    'glanced',
+  ],
+  [
+    'packed, and one of them moved since, one of them gone',
+    withRefs(SOME, (dir) => {
+      git(dir, 'pack-refs', '--all');
+      git(dir, 'update-ref', 'refs/mmfleet/sound', 'HEAD');
+      git(dir, 'update-ref', '-d', 'refs/mmfleet/proposals/a');
+      git(dir, 'commit', '-q', '--allow-empty', '-m', 'the branch is loose again');
+    }),
+    'glanced',
+  ],
+  [
+    'one that is being written',
+    withRefs(SOME, (dir) => writeFileSync(join(dir, '.git/refs/mmfleet/sound.lock'), '')),
+    'glanced',
+  ],
+  ['one that is another', withRefs(SOME, (dir) => git(dir, 'symbolic-ref', 'refs/mmfleet/x', 'HEAD')), 'asked'],
+  ['a name in another script', withRefs([...SOME, 'proposals/\u00e4']), 'asked'],
+  ['a packed branch', withRefs(SOME, (dir) => git(dir, 'pack-refs', '--all')), 'asked'],
+])('our own refs, %s: as git lists them', async (_, make, how) => {
+  const dir = make();
+  const repo = await opened(dir);
+  const found = glanceRefs(repo);
+  expect(found === null ? 'asked' : 'glanced').toBe(how);
+  const refs = await readRefs(repo);
+  if (!refs.ok) throw new Error(refs.problem.message);
+  const { own, ...at } = refs.value;
+  expect({ ...at, own: [...own] }).toEqual(listed(dir));
+});
+
+test('a clone is opened as git would: by a link, and with its folder named in full', async () => {
+  const dir = amended();
+  symlinkSync(dir, `${dir}-link`);
+  for (const path of [dir, `${dir}-link`]) {
+    expect(glanceInto(path)).not.toBeNull();
+    const repo = await opened(path);
+    const facts = git(dir, 'rev-parse', '--show-toplevel', '--absolute-git-dir').split('\n');
+    expect([repo.root, repo.gitDir]).toEqual(facts);
+    expect(repo.root).toBe(realpathSync(dir));
+    expect(repo.rootCommit).toBe(git(dir, 'rev-list', '--max-parents=0', 'HEAD'));
+    expect(existsSync(repo.ownDir)).toBe(true);
+  }
 });
