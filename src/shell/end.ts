@@ -1,6 +1,6 @@
 /** How a command line ends: its exit code, and what is said of an error nobody expected. */
 import { EXIT } from './exit.ts';
-import { afterOutput, processIo } from './io.ts';
+import { afterOutput, outputLost, processIo } from './io.ts';
 
 /** Does the work of one command line and leaves its exit code in the process. */
 export async function runToEnd(work: () => Promise<number>): Promise<void> {
@@ -15,6 +15,12 @@ export async function runToEnd(work: () => Promise<number>): Promise<void> {
 async function end(code: number): Promise<void> {
   process.exitCode = code;
   await afterOutput();
+  const lost = outputLost();
+  if (lost !== null) {
+    // Half an answer must not pass for a whole one.
+    processIo().err(`the output could not be written: ${lost}\n`);
+    if (code === EXIT.ok) process.exitCode = EXIT.internal;
+  }
   process.exit();
 }
 

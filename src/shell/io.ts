@@ -51,8 +51,11 @@ function ioOf(out: Out, err: Out): Io {
 
 /** Comes back when all that was said is written: what a slow reader has not taken yet would be lost with the process. */
 export async function afterOutput(): Promise<void> {
-  for (const stream of streams)
+  for (const stream of streams) {
     if (stream.writableLength > 0) await new Promise<void>((written) => stream.write('', () => written()));
+    const { errored } = stream as { errored?: NodeJS.ErrnoException | null };
+    if (stream === process.stdout && errored != null && errored.code !== 'EPIPE') lost ??= errored.code ?? errored.name;
+  }
 }
 
 /** Those in use. */
@@ -68,7 +71,13 @@ function streamOf(fd: 1 | 2): NodeJS.WriteStream {
 /** A closed pipe (`mmfleet status | head`) is the reader's choice, not an error. */
 function leaveWithReader(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit(0);
+  lost ??= error.code ?? error.name;
 }
+
+let lost: string | null = null;
+
+/** Why some of what was said never arrived (`ENOSPC`); null: all of it did. Known after `afterOutput`. */
+export const outputLost = (): string | null => lost;
 
 function briefly(fd: 1 | 2): Out {
   if (mayBeTerminal(fd)) return streamOf(fd);

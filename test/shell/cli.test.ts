@@ -1,10 +1,10 @@
 /** The command line itself: help, JSON documents, chat answers, colour, init, completion. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { REASONS } from '../../src/core/plan/types.ts';
-import { type FleetWorld, fleetWorld, THREE } from '../support/fleet-world.ts';
+import { CLI, type FleetWorld, fleetWorld, THREE } from '../support/fleet-world.ts';
 
 // Many processes a test: patience for a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -62,6 +62,16 @@ describe('usage', () => {
       err: expect.stringContaining('known: amzn, mon'),
     });
   });
+
+  test.each([['--help'], ['status', '--json'], ['validate']])(
+    'half an answer is no answer: %s on a full disk',
+    (...words) => {
+      const full = openSync('/dev/full', 'w');
+      const end = spawnSync(process.execPath, [CLI, '-C', w.ops, ...words], { stdio: ['ignore', full, 'pipe'] });
+      closeSync(full);
+      expect([end.status, String(end.stderr)]).toEqual([1, 'the output could not be written: ENOSPC\n']);
+    },
+  );
 
   test('completion scripts: the shell accepts them', async () => {
     const bash = await w.cliWith({}, 'completion', 'bash');
