@@ -32,7 +32,7 @@ export function historyTable(rows: readonly NamedRow[], named: boolean): string[
   const titles = named ? ['INSTANCE', ...TITLES] : TITLES;
   return table(
     titles.map((title) => ({ title })),
-    rows.map(({ instance, ...row }) => [...(named ? [instance] : []), ...cells(row)]),
+    rows.map((row) => (named ? [row.instance, ...cells(row)] : cells(row))),
   );
 }
 
