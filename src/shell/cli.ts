@@ -4,6 +4,8 @@
  * anything else is loaded. A script, not a module: node starts it faster.
  */
 import { join } from 'node:path';
+import { runToEnd } from './end.ts';
+import { EXIT } from './exit.ts';
 import { sayBriefly } from './io.ts';
 
 /** Put in by the build; the keys of the help are '' and the names of the commands. */
@@ -12,8 +14,13 @@ declare const MMFLEET_HELP: Record<string, string>;
 
 const argv = process.argv.slice(2);
 const answer = known(argv);
-if (answer !== undefined) sayBriefly(answer);
-else void runUnlessKnown();
+if (answer === undefined) void runUnlessKnown();
+else void runToEnd(() => said(answer));
+
+async function said(text: string): Promise<number> {
+  sayBriefly(text);
+  return EXIT.ok;
+}
 
 async function runUnlessKnown(): Promise<void> {
   if (argv.includes('history') && (await isKnownHistory())) return;

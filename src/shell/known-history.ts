@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { glimpse } from '../adapters/git.ts';
 import { glanceInto } from '../adapters/git-glance.ts';
 import { BUILD } from './build-id.ts';
+import { runToEnd } from './end.ts';
+import { EXIT } from './exit.ts';
 import { briefIo } from './io.ts';
 import { type HistoryBook, loadBook } from './known-book.ts';
 import { historyText } from './render/history.ts';
@@ -21,7 +23,11 @@ export async function printKnown(argv: readonly string[]): Promise<boolean> {
   const book = known === null || known.head === clone.head ? known : await laterBook(clone, stateDir, known);
   if (book === null) return false;
   const rows = book.rows.map((row) => ({ instance: book.name, ...row }));
-  briefIo().out(historyText(book.fleet, book.name, rows, asked.json));
+  const text = historyText(book.fleet, book.name, rows, asked.json);
+  await runToEnd(async () => {
+    briefIo().out(text);
+    return EXIT.ok;
+  });
   return true;
 }
 

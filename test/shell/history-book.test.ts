@@ -227,7 +227,7 @@ test('a damaged, a torn and a foreign book are no answer; only the owner may rea
     writeFileSync(book(), broken);
     const { said, processes } = ask('history', 'bot1');
     expect(said, `${n}`).toEqual(want);
-    expect(processes.length, `${n}`).toBeGreaterThan(1);
+    expect(processes, `${n}`).not.toEqual([]);
     expect(readFileSync(book()), `${n}`).toEqual(bytes);
   }
   writeFileSync(join(state(), 'cache', 'bot3.history'), bytes);

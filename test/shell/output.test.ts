@@ -34,3 +34,12 @@ describe.each([
     expect({ stdout, stderr }).toEqual({ stdout: '{\n ', stderr: 'exit 0\n' });
   });
 });
+
+// Also where the answer was known before anything was loaded.
+test.each([['--version'], ['--help'], ['status --help'], [`analyse ${dir}`], ['analyse . --json']])(
+  'a full disk is an error: %s',
+  (words) => {
+    const { status, stderr } = through('"$0" "$@" > /dev/full', words.split(' '));
+    expect({ status, stderr }).toEqual({ status: 1, stderr: 'the output could not be written: ENOSPC\n' });
+  },
+);
