@@ -52,7 +52,7 @@ export function groupRuns(folder: string, names: string[], pattern: string, mark
   const runs = new Map<string, RunFiles & { pieces: number[] }>();
   for (const name of names) {
     const piece = pieceName(name);
-    if (piece?.market === market && fits(name)) addPiece(runs, join(folder, name));
+    if (piece?.market === market && fits(name)) addPiece(runs, join(folder, name), piece);
   }
   return [...runs.values()].map(inOrder).sort((a, b) => compare(a.startedAt, b.startedAt));
 }
@@ -186,8 +186,11 @@ function globShape(pattern: string): RegExp {
   return new RegExp(`^${source}$`, 's');
 }
 
-function addPiece(runs: Map<string, RunFiles & { pieces: number[] }>, path: string): void {
-  const name = pieceName(basename(path));
+function addPiece(
+  runs: Map<string, RunFiles & { pieces: number[] }>,
+  path: string,
+  name: PieceName | null = pieceName(basename(path)),
+): void {
   const key = name === null ? path : join(dirname(path), name.stem);
   const run = runs.get(key) ?? {
     market: name?.market ?? null,

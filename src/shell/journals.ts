@@ -8,7 +8,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { type CursorState, JournalFolders, type PollResult } from '../adapters/journal-cursor.ts';
+import { JournalFolders, type PollResult } from '../adapters/journal-cursor.ts';
 import type { JournalEvidence } from '../adapters/journal-venue.ts';
 import { keep, loadKept } from '../adapters/kept-file.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
@@ -25,6 +25,7 @@ import {
   capOf,
   furtherBack,
   isWorthKeeping,
+  type KeptRun,
   keyOf,
   type LookedAt,
   newEntry,
@@ -59,12 +60,7 @@ export type JournalView =
 /** The pattern of a journal's pieces, absolute, and their folder. */
 type Place = { pattern: string; folder: string };
 
-type Stored = {
-  cursor: CursorState;
-  runStart: RunStartEvent | null;
-  runEnd: RunEndEvent | null;
-  shuttingDown: boolean;
-};
+type Stored = Omit<KeptRun, 'run'>;
 
 /** What passes read of the journals. */
 export type JournalReader = Pick<
@@ -309,11 +305,7 @@ export class Journals {
       const stored = JSON.parse(body.slice(0, end)) as Stored;
       const run = loadRun(body.slice(end + 1), { health: spec.health, maxPositionBase: capOf(instance) });
       if (run === null) return null;
-      const { cursor, runStart, runEnd, shuttingDown } = stored;
-      const entry = newEntry(instance, spec, pattern, { key, reachS: reachOf(spec.health) }, cursor);
-      const { offset, piece: path } = cursor;
-      Object.assign(entry, { run, runStart, runEnd, shuttingDown, offset, path, keptTs: run.now });
-      return entry;
+      return newEntry(instance, spec, pattern, { key, reachS: reachOf(spec.health) }, { ...stored, run });
     } catch {
       return null;
     }

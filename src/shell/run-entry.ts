@@ -50,25 +50,29 @@ const CACHE_VERSION = 2;
 const LEFT_OUT_MIN_BYTES = SLICE_BYTES;
 /** How many times further back it is read when the windows are not full. */
 const FURTHER = 2;
-/** One that has read nothing yet, or goes on where a cursor stood. */
+/** A run as it is in the cache, and where reading goes on. */
+export type KeptRun = Pick<RunEntry, 'run' | 'runStart' | 'runEnd' | 'shuttingDown'> & { cursor: CursorState };
+
+/** One that has read nothing yet, or goes on from what was kept. */
 export function newEntry(
   instance: LookedAt,
   spec: Instance,
   pattern: string,
   { key, reachS }: Pick<RunEntry, 'key' | 'reachS'>,
-  cursor?: CursorState,
+  kept?: KeptRun,
 ): RunEntry {
   const cap = capOf(instance);
+  const { cursor, ...run } = kept ?? { cursor: undefined, ...emptyRun(spec, cap) };
   const entry: RunEntry = {
-    cursor: new JournalCursor(pattern, spec.market, cursor, (run) => enterRun(entry, spec, cap, run)),
-    ...emptyRun(spec, cap),
+    cursor: new JournalCursor(pattern, spec.market, cursor, (files) => enterRun(entry, spec, cap, files)),
+    ...run,
     key,
     changed: false,
-    keptTs: null,
+    keptTs: kept === undefined ? null : run.run.now,
     unkept: 0,
     changedAtMs: 0,
-    offset: 0,
-    path: '',
+    offset: cursor?.offset ?? 0,
+    path: cursor?.piece ?? '',
     made: { spec, env: instance.env },
     caughtUp: false,
     reachS,
