@@ -3,7 +3,7 @@
  * demo's two programs. The libraries are bundled: to find and read them one by one in node_modules takes longer than most
  * commands. They stay dependencies, because the source uses them; ccxt stays outside, because it is the user's to install.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -53,6 +53,14 @@ const SMALL_FLEET = [
 
 /** Where a command writes that nobody reads. */
 const SILENT = { out: () => {}, err: () => {}, outTTY: false, errTTY: false, color: false, columns: 120 };
+
+/** Nobody's settings: no hook, no signature. */
+const PLAIN_GIT = [
+  'user.name=build',
+  'user.email=build@example.org',
+  'commit.gpgSign=false',
+  'core.hooksPath=/dev/null',
+].flatMap((setting) => ['-c', setting]);
 
 rmSync(DIST, { recursive: true, force: true });
 // First of all: its code is kept for a V8 that has been told nothing.
@@ -260,9 +268,12 @@ async function joinScripts(outputs) {
 
 /** Runs the commands that look as they are run every day: what they call is what is worth keeping compiled. */
 async function lookAtSmallFleet(runProgram) {
+  // Where there is no git, functions are compiled by each command that calls them.
+  if (spawnSync('git', ['--version']).error !== undefined) return;
   const dir = mkdtempSync(join(tmpdir(), 'mmfleet-build-'));
-  const git = (...args) =>
-    execFileSync('git', ['-c', 'user.name=build', '-c', 'user.email=build@example.org', ...args], { cwd: dir });
+  // A hook of another repository may be what started the build.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GIT_')));
+  const git = (...args) => execFileSync('git', [...PLAIN_GIT, ...args], { cwd: dir, env });
   const put = (path, text) => {
     mkdirSync(dirname(join(dir, path)), { recursive: true });
     writeFileSync(join(dir, path), text, { mode: path.startsWith('secrets/') ? 0o600 : 0o644 });
@@ -278,7 +289,7 @@ async function lookAtSmallFleet(runProgram) {
     put('secrets/one.env', 'MM_API_KEY=build-0001\n');
     git('init', '--quiet', '--initial-branch=main', '.');
     git('add', '-A');
-    git('-c', 'commit.gpgSign=false', 'commit', '--quiet', '-m', 'small fleet');
+    git('commit', '--quiet', '-m', 'small fleet');
     const journal = 'data/mm_journal/mm_ONE-USD_20260216_000000.jsonl';
     // Met first, gone on, and standing still.
     for (const lines of [100, 200, 200]) {
