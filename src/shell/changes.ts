@@ -6,6 +6,7 @@ import { parseEnv } from '../core/env/read.ts';
 import { setValues } from '../core/env/write.ts';
 import type { Receipt } from '../core/flat/types.ts';
 import { label, triggerText } from '../core/plan/plan.ts';
+import { STAYS_DOWN } from '../core/plan/types.ts';
 import { addHold, removeHold } from '../core/trail/holds.ts';
 import { renderHolds } from '../core/trail/holds-file.ts';
 import { commitMessage } from '../core/trail/message.ts';
@@ -249,17 +250,6 @@ export function convergeChange(
 
 /** The engine says the finding and the step on a line each. */
 const sentences = (text: string) => text.split('\n');
-
-/** Causes after which nothing is started in the same step. */
-export const STAYS_DOWN: readonly string[] = [
-  'state-stopped',
-  'retired',
-  'parked',
-  'hard-limit',
-  'git-away',
-  'flatten',
-  'held',
-];
 
 function whyOf(receipt: Receipt): string {
   const closed =

@@ -17,7 +17,7 @@ import { inPool } from './pool.ts';
 /** What passes ask of receipts that are tracked. */
 export type PastReceipt = Pick<
   Receipt,
-  'runId' | 'cause' | 'verdict' | 'rule' | 'sizeBase' | 'costUsd' | 'provedAt'
+  'market' | 'runId' | 'cause' | 'verdict' | 'rule' | 'sizeBase' | 'costUsd' | 'provedAt'
 > & {
   orders: { clientId: string }[];
 };
@@ -242,8 +242,9 @@ type Read = { blob: string; version: string; receipts: Receipts };
 
 const parsed = new WeakMap<Ops['local'], Map<string, Read>>();
 
-function pastOf({ runId, cause, verdict, rule, sizeBase, costUsd, provedAt, orders }: Receipt): PastReceipt {
+function pastOf({ market, runId, cause, verdict, rule, sizeBase, costUsd, provedAt, orders }: Receipt): PastReceipt {
   return {
+    market,
     runId,
     cause,
     verdict,

@@ -6,6 +6,7 @@ import { type Confirmation, confirmRun } from '../core/flat/confirm.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
 import type { RunStartEvent } from '../core/journal/types.ts';
 import type { InstanceView } from '../core/plan/plan.ts';
+import { STAYS_DOWN } from '../core/plan/types.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
 import type { TuningPolicy } from '../core/spec/types.ts';
 import { activeHold } from '../core/trail/holds.ts';
@@ -164,12 +165,13 @@ function viewOf(
   const declared = declaredBy(instance, secretNames.ok ? secretNames.names : null);
   const copy = observed.copies.known ? observed.copies.value[0] : undefined;
   const rebase = rebaseOf(context, instance);
+  const moved = movedMarket(instance, observed);
   const owned = env === null ? [] : [`${env.basePath}.`, `fleet/receipts/${name}.jsonl`, 'fleet/holds.yaml'];
   return {
     name,
     spec,
-    invalid: invalidText(instance, observed) ?? (rebase === null ? past.forbidden : null),
-    stoppable: env !== null && observed.secretNames.ok && instance.problems.every(leavesStop),
+    invalid: invalidText(instance, observed) ?? moved ?? (rebase === null ? past.forbidden : null),
+    stoppable: moved === null && env !== null && observed.secretNames.ok && instance.problems.every(leavesStop),
     here: spec === null || spec.host === null || spec.host === context.host,
     desired: declared,
     copies: withDigest(instance, observed, declared),
@@ -238,6 +240,23 @@ function withDigest(
 /** Where the market is in doubt, closing it could close what is another's. */
 const leavesStop = ({ code }: Problem) =>
   code === 'holds-invalid' || (code.startsWith('env-') && code !== 'env-market');
+
+/**
+ * A run that began on another market ends there: a proof on the declared one would leave its position open. Each start comes
+ * right after a proof, so that the newest receipt names the market of the newest run. null: there is no such run.
+ */
+function movedMarket({ name, spec }: DesiredInstance, { copies, receipts, restarts }: ObservedInstance): string | null {
+  const newest = receipts.at(-1);
+  if (spec === null || newest === undefined || newest.market === spec.market) return null;
+  const runs = copies.known && copies.value.length > 0;
+  // What ended by itself is proved first, and started later under the same name.
+  const began =
+    newest.cause === 'unasked-exit'
+      ? (restarts.lastStartMs ?? 0) > Date.parse(newest.provedAt)
+      : !STAYS_DOWN.includes(newest.cause);
+  if (!runs && !began) return null;
+  return `its run began on ${newest.market}, and spec.market is ${spec.market}: change it back, mmfleet flatten ${name}, change the market, then release it`;
+}
 
 function invalidText(instance: DesiredInstance, observed: ObservedInstance): string | null {
   const first = instance.problems[0];

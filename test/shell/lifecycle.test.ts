@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type FleetWorld, fleetWorld } from '../support/fleet-world.ts';
+import { until } from '../support/puppet.ts';
 
 let world: FleetWorld;
 
@@ -35,4 +36,40 @@ test('an instance is added, another is retired, a third gets another runtime, an
   expect((await world.cli('reconcile', '--once')).code).toBe(0);
   expect(await world.pidOf('sol')).toBe(again);
   expect((await world.cli('status')).out).toMatch(/^sol .*orphan .*left alone$/m);
+}, 120_000);
+
+test('another market: the run that began on the old one ends there before anything starts on the new one', async () => {
+  const eth = (market: string, more = '') => {
+    world.put('fleet/eth.yaml', spec('eth', market, more));
+    world.put('fleet/env/eth/.env.eth', `MM_MARKET_NAME=${market}\nMM_SHUTDOWN_TIMEOUT_S=2\n`);
+    return world.commit(`eth: ${market}`);
+  };
+  await eth('ETH-USD');
+  expect((await world.cli('reconcile', 'eth', '--once')).code).toBe(0);
+  const pid = await world.pidOf('eth');
+  world.behave('ETH-USD', { keepPosition: true });
+  world.setBook('ETH-USD', { position: '3' });
+
+  await eth('BTC-USD');
+  const held = await world.cli('reconcile', 'eth', '--once');
+  expect([held.code, held.out]).toEqual([5, expect.stringContaining('its run began on ETH-USD, and spec.market is')]);
+  for (const verb of ['stop', 'flatten'])
+    expect((await world.cli(verb, 'eth', '--reason', 'on which market?')).code).toBe(5);
+  expect([await world.pidOf('eth'), world.book('ETH-USD')?.position, world.book('BTC-USD')]).toEqual([
+    pid,
+    '3',
+    undefined,
+  ]);
+  // Dead or alive: what it left is on the old market.
+  world.tell('ETH-USD', 'die');
+  await until(async () => (await world.pidOf('eth')) === null, 'the bot is gone');
+  expect(await world.cli('release', 'eth', '--reason', 'so?')).toMatchObject({ code: 5 });
+  expect(world.book('BTC-USD')).toBe(undefined);
+
+  await eth('ETH-USD');
+  expect((await world.cli('flatten', 'eth')).code).toBe(0);
+  expect(world.book('ETH-USD')?.position).toBe('0');
+  await eth('BTC-USD');
+  expect((await world.cli('release', 'eth', '--reason', 'on the new one')).code).toBe(0);
+  expect(await world.pidOf('eth')).not.toBe(null);
 }, 120_000);

@@ -93,3 +93,14 @@ export type Lifecycle = (typeof LIFECYCLES)[number];
 
 export const HEALTHS = ['ok', 'watch', 'degraded', 'insufficient', 'stale', 'unknown'] as const;
 export type Health = (typeof HEALTHS)[number];
+
+/** Causes of a stop after which nothing is started in the same step. */
+export const STAYS_DOWN: readonly string[] = [
+  'state-stopped',
+  'retired',
+  'parked',
+  'hard-limit',
+  'git-away',
+  'flatten',
+  'held',
+];
