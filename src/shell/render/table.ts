@@ -3,11 +3,11 @@ export type Column = { title: string; align?: 'right' };
 
 /** Lines of a table with a header; cells may hold colour codes, which take no width. */
 export function table(columns: Column[], texts: string[][]): string[] {
+  const all = texts.map((cells) => cells.join('')).join('');
   // What people wrote may have lines of its own; a row has one.
-  const rows = texts.map((cells) => cells.map((cell) => (/[\n\t]/.test(cell) ? cell.replace(/\s+/g, ' ') : cell)));
+  const rows = /[\n\t]/.test(all) ? texts.map((cells) => cells.map(oneLine)) : texts;
   const titles = columns.map((c) => c.title);
-  const coloured = rows.some((cells) => cells.join('').includes('\u001b'));
-  const chars = coloured ? visible : (text: string) => text.length;
+  const chars = all.includes('\u001b') ? visible : (text: string) => text.length;
   const widths = titles.map((title) => title.length);
   for (const cells of rows)
     for (let i = 0; i < widths.length; i += 1) widths[i] = Math.max(widths[i]!, chars(cells[i] ?? ''));
@@ -21,6 +21,8 @@ export function table(columns: Column[], texts: string[][]): string[] {
   };
   return [titles, ...rows].map(line);
 }
+
+const oneLine = (cell: string) => (/[\n\t]/.test(cell) ? cell.replace(/\s+/g, ' ') : cell);
 
 function visible(text: string): number {
   if (!text.includes('\u001b')) return text.length;
