@@ -15,7 +15,7 @@ import { type Decided, explain } from '../core/tuning/decide.ts';
 import { isSignal, rebuildMemory } from '../core/tuning/memory.ts';
 import type { TuningMemory, WhyRow } from '../core/tuning/types.ts';
 import { decisionOf, digestOf, inputOf } from './decisions.ts';
-import type { Desired, DesiredInstance } from './desired.ts';
+import { type Desired, type DesiredInstance, receiptsPath } from './desired.ts';
 import { trailsByInstance } from './instance-trails.ts';
 import { envFileOf } from './journals.ts';
 import type { Memories } from './memories.ts';
@@ -183,7 +183,10 @@ function viewOf(
     hold: holdOf(activeHold(desired.holds, name, nowMs), observed.localHold),
     lastRun,
     failedProof: failedProofOf(observed),
-    stranger: spec === null ? null : strangerOf(observed, spec.journal.staleAfterMs, nowMs),
+    stranger:
+      spec === null
+        ? null
+        : (orphanOn(context, observed, spec.market) ?? strangerOf(observed, spec.journal.staleAfterMs, nowMs)),
     restart: restartOf(instance, observed, lastRun, nowMs),
     decision: context.tune ? (decided?.decision ?? null) : null,
     guarded: null,
@@ -256,6 +259,18 @@ function movedMarket({ name, spec }: DesiredInstance, { copies, receipts, restar
       : !STAYS_DOWN.includes(newest.cause);
   if (!runs && !began) return null;
   return `its run began on ${newest.market}, and spec.market is ${spec.market}: change it back, mmfleet flatten ${name}, change the market, then release it`;
+}
+
+/** A bot of a name that nothing declares any more, as after a rename, may quote this market still: its receipts name it. */
+function orphanOn({ desired, observed }: Context, { copies }: ObservedInstance, market: string): string | null {
+  if (observed.orphans.length === 0 || !copies.known || copies.value.length > 0) return null;
+  const said = `"market":${JSON.stringify(market)}`;
+  const orphan = observed.orphans.find(({ instance }) =>
+    desired.files.get(receiptsPath(instance))?.text.trimEnd().split('\n').at(-1)?.includes(said),
+  );
+  return orphan === undefined
+    ? null
+    : `${orphan.instance} (pid ${orphan.pid}), which no spec declares, was started on ${market}: end that bot first`;
 }
 
 function invalidText(instance: DesiredInstance, observed: ObservedInstance): string | null {

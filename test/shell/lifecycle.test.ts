@@ -36,6 +36,19 @@ test('an instance is added, another is retired, a third gets another runtime, an
   expect((await world.cli('reconcile', '--once')).code).toBe(0);
   expect(await world.pidOf('sol')).toBe(again);
   expect((await world.cli('status')).out).toMatch(/^sol .*orphan .*left alone$/m);
+
+  // Renamed, it would be a second bot on that market.
+  world.put('fleet/sun.yaml', spec('sun', 'SOL-USD', '  journal: { path: ../data/elsewhere/*.jsonl }\n'));
+  world.put('fleet/env/sun/.env.sun', 'MM_MARKET_NAME=SOL-USD\nMM_SHUTDOWN_TIMEOUT_S=2\n');
+  await world.commit('sol is called sun');
+  const renamed = await world.cli('reconcile', '--once');
+  expect([renamed.code, renamed.out]).toEqual([
+    5,
+    expect.stringContaining(`sol (pid ${again}), which no spec declares`),
+  ]);
+  expect([await world.pidOf('sun'), await world.pidOf('sol')]).toEqual([null, again]);
+  await world.git(['rm', '--quiet', 'fleet/sun.yaml']);
+  await world.commit('sun: never mind');
 }, 120_000);
 
 test('another market: the run that began on the old one ends there before anything starts on the new one', async () => {
