@@ -39,16 +39,28 @@ type Sample = {
 };
 type Pass = { minute: number; ms: number; whole: boolean };
 
-/** Says how much memory is in use once everything that can go has gone, and how much of it is compiled code. */
-const HOOK = `setInterval(() => {
+/**
+ * Says how much memory is in use once everything that can go has gone, and how much of it is compiled code. Asked between two
+ * passes, as the log tells of them: one that is under way holds the look before it as well.
+ */
+const HOOK = `const fs = require('node:fs');
+const { writeSync } = fs;
+let nextMs = 0;
+fs.writeSync = (fd, ...rest) => {
+  if (fd === 2 && String(rest[0]).includes('"msg":"pass"') && Date.now() >= nextMs) {
+    nextMs = Date.now() + 5000;
+    setTimeout(measure, 300).unref();
+  }
+  return writeSync(fd, ...rest);
+};
+function measure() {
   global.gc();
   const { heapUsed, external } = process.memoryUsage();
   const code = require('node:v8').getHeapCodeStatistics();
   const codeBytes = code.code_and_metadata_size + code.bytecode_and_metadata_size;
-  const { writeFileSync, renameSync } = require('node:fs');
-  writeFileSync(process.env.SOAK_HEAP + '.new', JSON.stringify([heapUsed + external, codeBytes]));
-  renameSync(process.env.SOAK_HEAP + '.new', process.env.SOAK_HEAP);
-}, 10000).unref()`;
+  fs.writeFileSync(process.env.SOAK_HEAP + '.new', JSON.stringify([heapUsed + external, codeBytes]));
+  fs.renameSync(process.env.SOAK_HEAP + '.new', process.env.SOAK_HEAP);
+}`;
 
 const fleet = await soakFleet(INSTANCES);
 const heapFile = join(fleet.dir, 'heap');
@@ -255,8 +267,8 @@ function verdictOn(growth: number, error: number): string {
 }
 
 /**
- * Samples follow each other too closely to be each a measurement of its own, and a pass under way holds the look before it
- * as well: of each minute the least counts. By hours.
+ * Samples follow each other too closely to be each a measurement of its own, and one that fell into a pass all the same holds
+ * too much: of each minute the least counts. By hours.
  */
 function byMinute(samples: Sample[], of: (s: Sample) => number): Point[] {
   const minutes = new Map<number, Sample[]>();
