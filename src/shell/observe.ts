@@ -17,7 +17,7 @@ import { inPool } from './pool.ts';
 /** What passes ask of receipts that are tracked. */
 export type PastReceipt = Pick<
   Receipt,
-  'market' | 'runId' | 'cause' | 'verdict' | 'rule' | 'sizeBase' | 'costUsd' | 'provedAt'
+  'market' | 'account' | 'runId' | 'cause' | 'verdict' | 'rule' | 'sizeBase' | 'costUsd' | 'provedAt'
 > & {
   orders: { clientId: string }[];
 };
@@ -242,9 +242,11 @@ type Read = { blob: string; version: string; receipts: Receipts };
 
 const parsed = new WeakMap<Ops['local'], Map<string, Read>>();
 
-function pastOf({ market, runId, cause, verdict, rule, sizeBase, costUsd, provedAt, orders }: Receipt): PastReceipt {
+function pastOf(receipt: Receipt): PastReceipt {
+  const { market, account, runId, cause, verdict, rule, sizeBase, costUsd, provedAt, orders } = receipt;
   return {
     market,
+    ...(account === undefined ? {} : { account }),
     runId,
     cause,
     verdict,

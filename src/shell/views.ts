@@ -165,7 +165,7 @@ function viewOf(
   const declared = declaredBy(instance, secretNames.ok ? secretNames.names : null);
   const copy = observed.copies.known ? observed.copies.value[0] : undefined;
   const rebase = rebaseOf(context, instance);
-  const moved = movedMarket(instance, observed);
+  const moved = movedAway(instance, observed);
   const owned = env === null ? [] : [`${env.basePath}.`, `fleet/receipts/${name}.jsonl`, 'fleet/holds.yaml'];
   return {
     name,
@@ -245,12 +245,15 @@ const leavesStop = ({ code }: Problem) =>
   code === 'holds-invalid' || (code.startsWith('env-') && code !== 'env-market');
 
 /**
- * A run that began on another market ends there: a proof on the declared one would leave its position open. Each start comes
- * right after a proof, so that the newest receipt names the market of the newest run. null: there is no such run.
+ * A run that began on another market or account ends there: a proof on the declared one would leave its position open. Each start
+ * comes right after a proof, so that the newest receipt names those of the newest run. null: there is no such run.
  */
-function movedMarket({ name, spec }: DesiredInstance, { copies, receipts, restarts }: ObservedInstance): string | null {
+function movedAway({ name, spec }: DesiredInstance, { copies, receipts, restarts }: ObservedInstance): string | null {
   const newest = receipts.at(-1);
-  if (spec === null || newest === undefined || newest.market === spec.market) return null;
+  if (spec === null || newest === undefined) return null;
+  const what = newest.market !== spec.market ? 'market' : 'account';
+  const before = newest[what] ?? spec[what];
+  if (before === spec[what]) return null;
   const runs = copies.known && copies.value.length > 0;
   // What ended by itself is proved first, and started later under the same name.
   const began =
@@ -258,7 +261,7 @@ function movedMarket({ name, spec }: DesiredInstance, { copies, receipts, restar
       ? (restarts.lastStartMs ?? 0) > Date.parse(newest.provedAt)
       : !STAYS_DOWN.includes(newest.cause);
   if (!runs && !began) return null;
-  return `its run began on ${newest.market}, and spec.market is ${spec.market}: change it back, mmfleet flatten ${name}, change the market, then release it`;
+  return `its run began on ${what === 'market' ? '' : 'account '}${before}, and spec.${what} is ${spec[what]}: change it back, mmfleet flatten ${name}, change the ${what}, then release it`;
 }
 
 /** A bot of a name that nothing declares any more, as after a rename, may quote this market still: its receipts name it. */

@@ -86,3 +86,28 @@ test('another market: the run that began on the old one ends there before anythi
   expect((await world.cli('release', 'eth', '--reason', 'on the new one')).code).toBe(0);
   expect(await world.pidOf('eth')).not.toBe(null);
 }, 120_000);
+
+test('another account: the run that began on the old one is not proved flat on the new one', async () => {
+  const ada = async (account: string, market = 'ADA-USD') => {
+    world.put('fleet/ada.yaml', spec('ada', market, `  account: ${account}\n`));
+    await world.commit(`ada: account ${account}`);
+  };
+  world.put('fleet/env/ada/.env.ada', 'MM_MARKET_NAME=ADA-USD\nMM_SHUTDOWN_TIMEOUT_S=2\n');
+  await ada('desk-1');
+  expect((await world.cli('reconcile', 'ada', '--once')).code).toBe(0);
+  const pid = await world.pidOf('ada');
+  await ada('desk-2');
+  const held = await world.cli('reconcile', 'ada', '--once');
+  expect([held.code, held.out]).toEqual([
+    5,
+    expect.stringContaining('its run began on account desk-1, and spec.account is desk-2: change it back'),
+  ]);
+  expect(await world.pidOf('ada')).toBe(pid);
+  await ada('desk-1');
+  expect((await world.cli('reconcile', 'ada', '--once')).code).toBe(0);
+  expect(await world.pidOf('ada')).toBe(pid);
+  expect((await world.cli('flatten', 'ada')).code).toBe(0);
+  await ada('desk-2');
+  expect((await world.cli('release', 'ada', '--reason', 'on the new one')).code).toBe(0);
+  expect(await world.pidOf('ada')).not.toBe(null);
+}, 120_000);

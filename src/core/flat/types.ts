@@ -11,6 +11,8 @@ export type Receipt = {
   v: 1;
   instance: string;
   market: string;
+  /** spec.account; receipts of before it was written down do not have it. */
+  account?: string;
   /** Why it was stopped: a plan reason, or `unasked-exit`, `first-start`. */
   cause: string;
   runId: string | null;

@@ -62,6 +62,7 @@ function isReceipt(value: unknown): value is Receipt {
     texts.every((key) => typeof value[key] === 'string') &&
     textOrNull.every((key) => value[key] === null || typeof value[key] === 'string') &&
     numberOrNull.every((key) => value[key] === null || typeof value[key] === 'number') &&
+    (value['account'] === undefined || typeof value['account'] === 'string') &&
     typeof value['killed'] === 'boolean' &&
     isListOf(value['reads'], ['at', 'what', 'value']) &&
     isListOf(value['orders'], ['clientId', 'side', 'size', 'status', 'filled']) &&

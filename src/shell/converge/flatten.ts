@@ -18,6 +18,7 @@ import { type Known, unknown, unreachable } from '../../core/problem.ts';
 export type FlatContext = {
   instance: string;
   market: string;
+  account: string;
   venue: VenuePort;
   clock: Clock;
   policy: FlatPolicy;
@@ -162,6 +163,7 @@ function proved(ctx: FlatContext, verdict: FlatVerdict, rule: string, state: Fla
     v: 1,
     instance: ctx.instance,
     market: ctx.market,
+    account: ctx.account,
     cause: ctx.cause,
     runId: ctx.identity.runId,
     pid: ctx.identity.pid,

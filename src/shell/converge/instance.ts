@@ -99,6 +99,7 @@ function stop(
   return stopInstance({
     instance: name,
     market: spec.market,
+    account: spec.account,
     local: ops.local,
     runtime: ops.runtimeOf(deps.fleetName, instance.spec),
     venue,

@@ -16,6 +16,7 @@ export type RunFacts = { runId: string | null; botSays: Receipt['botSays'] };
 export type StopContext = {
   instance: string;
   market: string;
+  account: string;
   /** Where stop intents and receipts are kept. */
   local: Pick<LocalState, 'intent' | 'writeIntent' | 'clearIntent' | 'appendReceipt'>;
   runtime: RuntimePort & { cleanup?: (instance: string) => Promise<void> };

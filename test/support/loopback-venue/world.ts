@@ -71,6 +71,7 @@ export function stopDead(venue: VenuePort, scenario: Policy, dir: string): Promi
   return stopInstance({
     instance: 'amzn',
     market: MARKET,
+    account: 'main',
     local: localState({ gitDir: join(dir, '.git'), stateDir: join(dir, '.mmfleet') }),
     runtime: createProcessRuntime({ fleetId: 'loopback@venue', stateDir: join(dir, '.mmfleet'), clock: systemClock }),
     venue,
@@ -100,6 +101,7 @@ export function prove(
   return proveFlat({
     instance: 'amzn',
     market,
+    account: 'main',
     venue,
     clock: systemClock,
     policy: flatPolicy(scenario),
