@@ -3,12 +3,36 @@ import { NumberRows } from './number-rows.ts';
 import type { Activity } from './run.ts';
 import type { FillMinute } from './signal.ts';
 
-/** Rows of minute, qty, weighted; n and missing. */
-export class FillMinutes {
-  readonly #rows: NumberRows;
+/** What they have in common, whatever the columns of their rows are. */
+class Minutes {
+  protected readonly rows: NumberRows;
 
+  constructor(rows: NumberRows) {
+    this.rows = rows;
+  }
+
+  toJSON(): string {
+    return this.rows.toJSON();
+  }
+
+  get length(): number {
+    return this.rows.length;
+  }
+
+  /** Drops the oldest ones. */
+  drop(count: number): void {
+    this.rows.drop(count);
+  }
+
+  clear(): void {
+    this.rows.clear();
+  }
+}
+
+/** Rows of minute, qty, weighted; n and missing. */
+export class FillMinutes extends Minutes {
   constructor(rows = new NumberRows(4)) {
-    this.#rows = rows;
+    super(rows);
   }
 
   /** The rows that `toJSON` gave. */
@@ -22,17 +46,9 @@ export class FillMinutes {
     return all;
   }
 
-  toJSON(): string {
-    return this.#rows.toJSON();
-  }
-
-  get length(): number {
-    return this.#rows.length;
-  }
-
   push({ minute, n, missing, qty, weighted }: FillMinute): void {
-    const at = this.#rows.add();
-    const { numbers, words } = this.#rows;
+    const at = this.rows.add();
+    const { numbers, words } = this.rows;
     numbers[4 * at] = minute;
     numbers[4 * at + 1] = qty;
     numbers[4 * at + 2] = weighted;
@@ -41,28 +57,19 @@ export class FillMinutes {
   }
 
   minute(at: number): number {
-    return this.#rows.numbers[4 * at]!;
+    return this.rows.numbers[4 * at]!;
   }
   qty(at: number): number {
-    return this.#rows.numbers[4 * at + 1]!;
+    return this.rows.numbers[4 * at + 1]!;
   }
   weighted(at: number): number {
-    return this.#rows.numbers[4 * at + 2]!;
+    return this.rows.numbers[4 * at + 2]!;
   }
   n(at: number): number {
-    return this.#rows.words[8 * at + 6]!;
+    return this.rows.words[8 * at + 6]!;
   }
   missing(at: number): number {
-    return this.#rows.words[8 * at + 7]!;
-  }
-
-  /** Drops the oldest ones. */
-  drop(count: number): void {
-    this.#rows.drop(count);
-  }
-
-  clear(): void {
-    this.#rows.clear();
+    return this.rows.words[8 * at + 7]!;
   }
 
   toArray(): FillMinute[] {
@@ -85,11 +92,9 @@ const PLACE = { placed: 4, cancelled: 5, rejected: 6, postOnly: 7, errors: 8, fi
 const UNKNOWN = -1;
 
 /** Rows of minute, positionShare; the counts. */
-export class Activities {
-  readonly #rows: NumberRows;
-
+export class Activities extends Minutes {
   constructor(rows = new NumberRows(5)) {
-    this.#rows = rows;
+    super(rows);
   }
 
   /** The rows that `toJSON` gave. */
@@ -103,32 +108,24 @@ export class Activities {
     return all;
   }
 
-  toJSON(): string {
-    return this.#rows.toJSON();
-  }
-
-  get length(): number {
-    return this.#rows.length;
-  }
-
   push(activity: Activity): void {
-    const at = this.#rows.add();
-    const { numbers, words } = this.#rows;
+    const at = this.rows.add();
+    const { numbers, words } = this.rows;
     numbers[5 * at] = activity.minute;
     numbers[5 * at + 1] = activity.positionShare ?? UNKNOWN;
     for (const name of COUNTS) words[10 * at + PLACE[name]] = activity[name];
   }
 
   minute(at: number): number {
-    return this.#rows.numbers[5 * at]!;
+    return this.rows.numbers[5 * at]!;
   }
   /** null = unknown. */
   positionShare(at: number): number | null {
-    const share = this.#rows.numbers[5 * at + 1]!;
+    const share = this.rows.numbers[5 * at + 1]!;
     return share === UNKNOWN ? null : share;
   }
   count(at: number, name: ActivityCount): number {
-    return this.#rows.words[10 * at + PLACE[name]]!;
+    return this.rows.words[10 * at + PLACE[name]]!;
   }
 
   /** Of the minutes from a place on, up to another. */
@@ -136,15 +133,6 @@ export class Activities {
     let total = 0;
     for (let at = from; at < to; at += 1) total += this.count(at, name);
     return total;
-  }
-
-  /** Drops the oldest ones. */
-  drop(count: number): void {
-    this.#rows.drop(count);
-  }
-
-  clear(): void {
-    this.#rows.clear();
   }
 
   toArray(): Activity[] {
