@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { StopIntent } from '../adapters/intents.ts';
 import { NO_RESTARTS, type RestartState } from '../core/flat/backoff.ts';
 import type { Receipt } from '../core/flat/types.ts';
+import type { Where } from '../core/flat/where.ts';
 import type { ProcessCopy } from '../core/ports.ts';
 import { type Known, known, type Problem } from '../core/problem.ts';
 import { parseReceipts } from '../core/trail/receipts.ts';
@@ -17,7 +18,7 @@ import { inPool } from './pool.ts';
 /** What passes ask of receipts that are tracked. */
 export type PastReceipt = Pick<
   Receipt,
-  'market' | 'account' | 'runId' | 'cause' | 'verdict' | 'rule' | 'sizeBase' | 'costUsd' | 'provedAt'
+  keyof Where | 'runId' | 'cause' | 'verdict' | 'rule' | 'sizeBase' | 'costUsd' | 'provedAt'
 > & {
   orders: { clientId: string }[];
 };
@@ -243,10 +244,13 @@ type Read = { blob: string; version: string; receipts: Receipts };
 const parsed = new WeakMap<Ops['local'], Map<string, Read>>();
 
 function pastOf(receipt: Receipt): PastReceipt {
-  const { market, account, runId, cause, verdict, rule, sizeBase, costUsd, provedAt, orders } = receipt;
+  const { market, account, exchange, environment } = receipt;
+  const { runId, cause, verdict, rule, sizeBase, costUsd, provedAt, orders } = receipt;
   return {
     market,
     ...(account === undefined ? {} : { account }),
+    ...(exchange === undefined ? {} : { exchange }),
+    ...(environment === undefined ? {} : { environment }),
     runId,
     cause,
     verdict,

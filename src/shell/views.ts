@@ -3,6 +3,7 @@ import { parseEnv } from '../core/env/read.ts';
 import { rebaseIter } from '../core/env/rebase.ts';
 import { afterExit, nextRestart } from '../core/flat/backoff.ts';
 import { type Confirmation, confirmRun } from '../core/flat/confirm.ts';
+import { movedFrom, whereOf } from '../core/flat/where.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
 import type { RunStartEvent } from '../core/journal/types.ts';
 import type { InstanceView } from '../core/plan/plan.ts';
@@ -245,15 +246,16 @@ const leavesStop = ({ code }: Problem) =>
   code === 'holds-invalid' || (code.startsWith('env-') && code !== 'env-market');
 
 /**
- * A run that began on another market or account ends there: a proof on the declared one would leave its position open. Each start
- * comes right after a proof, so that the newest receipt names those of the newest run. null: there is no such run.
+ * A run that began somewhere else (market, account, exchange, testnet or mainnet) ends there: a proof where it is declared now would
+ * leave its position open. Each start comes right after a proof, so that the newest receipt names the place of the newest run.
+ * null: there is no such run.
  */
-function movedAway({ name, spec }: DesiredInstance, { copies, receipts, restarts }: ObservedInstance): string | null {
+function movedAway(instance: DesiredInstance, { copies, receipts, restarts }: ObservedInstance): string | null {
+  const { name, spec, env } = instance;
   const newest = receipts.at(-1);
   if (spec === null || newest === undefined) return null;
-  const what = newest.market !== spec.market ? 'market' : 'account';
-  const before = newest[what] ?? spec[what];
-  if (before === spec[what]) return null;
+  const moved = movedFrom(newest, whereOf(spec, env?.values ?? null));
+  if (moved === null) return null;
   const runs = copies.known && copies.value.length > 0;
   // What ended by itself is proved first, and started later under the same name.
   const began =
@@ -261,7 +263,7 @@ function movedAway({ name, spec }: DesiredInstance, { copies, receipts, restarts
       ? (restarts.lastStartMs ?? 0) > Date.parse(newest.provedAt)
       : !STAYS_DOWN.includes(newest.cause);
   if (!runs && !began) return null;
-  return `its run began on ${what === 'market' ? '' : 'account '}${before}, and spec.${what} is ${spec[what]}: change it back, mmfleet flatten ${name}, change the ${what}, then release it`;
+  return `its run began on ${moved.before}, and ${moved.name} is ${moved.now}: change it back, mmfleet flatten ${name}, change it, then release ${name}`;
 }
 
 /** A bot of a name that nothing declares any more, as after a rename, may quote this market still: its receipts name it. */

@@ -63,8 +63,7 @@ function fileVenue(): VenuePort {
 
 const stopContext = (change: Partial<StopContext> = {}): StopContext => ({
   instance: 'amzn',
-  market: world.market,
-  account: 'main',
+  where: { market: world.market, account: 'main' },
   local: localState(world),
   runtime: world.runtime,
   venue: fileVenue(),

@@ -100,7 +100,7 @@ test('another account: the run that began on the old one is not proved flat on t
   const held = await world.cli('reconcile', 'ada', '--once');
   expect([held.code, held.out]).toEqual([
     5,
-    expect.stringContaining('its run began on account desk-1, and spec.account is desk-2: change it back'),
+    expect.stringContaining('its run began on desk-1, and spec.account is desk-2: change it back'),
   ]);
   expect(await world.pidOf('ada')).toBe(pid);
   await ada('desk-1');
@@ -110,4 +110,37 @@ test('another account: the run that began on the old one is not proved flat on t
   await ada('desk-2');
   expect((await world.cli('release', 'ada', '--reason', 'on the new one')).code).toBe(0);
   expect(await world.pidOf('ada')).not.toBe(null);
+}, 120_000);
+
+test('mainnet: the run that began on the testnet is not proved flat there, and the other way round', async () => {
+  world.put('fleet/doge.yaml', spec('doge', 'DOGE-USD', '  allowMainnet: true\n'));
+  const doge = async (line: string) => {
+    world.put('fleet/env/doge/.env.doge', `MM_MARKET_NAME=DOGE-USD\nMM_SHUTDOWN_TIMEOUT_S=2\n${line}`);
+    await world.commit(`doge: ${line.trim() || 'no environment named'}`);
+  };
+  await doge('');
+  expect((await world.cli('reconcile', 'doge', '--once')).code).toBe(0);
+  const pid = await world.pidOf('doge');
+  await doge('MM_ENVIRONMENT=mainnet\n');
+  for (const verb of ['reconcile --once', 'flatten']) {
+    const held = await world.cli(...verb.split(' '), 'doge');
+    expect([held.code, `${held.out}${held.err}`]).toEqual([
+      5,
+      expect.stringContaining('its run began on testnet, and MM_ENVIRONMENT is mainnet: change it back'),
+    ]);
+  }
+  expect(await world.pidOf('doge')).toBe(pid);
+  // Said or not said, it is the same place.
+  await doge('MM_ENVIRONMENT=Testnet\n');
+  expect((await world.cli('flatten', 'doge')).code).toBe(0);
+  await doge('MM_ENVIRONMENT=mainnet\n');
+  expect((await world.cli('release', 'doge', '--reason', 'for real now')).code).toBe(0);
+  expect(await world.pidOf('doge')).not.toBe(null);
+  const receipts = await world.git(['show', 'HEAD:fleet/receipts/doge.jsonl']);
+  expect(
+    receipts
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).environment),
+  ).toEqual(['testnet', 'testnet', 'mainnet']);
 }, 120_000);

@@ -1,4 +1,5 @@
 /** The proof of flatness as a value. */
+import type { Where } from './where.ts';
 
 export type FlatVerdict =
   | { verdict: 'FLAT' }
@@ -7,12 +8,9 @@ export type FlatVerdict =
   | { verdict: 'UNKNOWN'; reason: string };
 
 /** One line of `fleet/receipts/NAME.jsonl`: a stop with its proof. Times are ISO 8601 UTC. */
-export type Receipt = {
+export type Receipt = Where & {
   v: 1;
   instance: string;
-  market: string;
-  /** spec.account; receipts of before it was written down do not have it. */
-  account?: string;
   /** Why it was stopped: a plan reason, or `unasked-exit`, `first-start`. */
   cause: string;
   runId: string | null;

@@ -57,12 +57,13 @@ function isReceipt(value: unknown): value is Receipt {
   if (!isRecord(value) || value['v'] !== 1 || !VERDICTS.includes(value['verdict'])) return false;
   const texts = ['instance', 'market', 'cause', 'costUsd', 'rule', 'provedAt'];
   const textOrNull = ['runId', 'startTicks', 'signalAt', 'exitedAt', 'disagreement', 'sizeBase'];
+  const textOrNone = ['account', 'exchange', 'environment'];
   const numberOrNull = ['pid', 'iterFrom', 'iterTo'];
   return (
     texts.every((key) => typeof value[key] === 'string') &&
     textOrNull.every((key) => value[key] === null || typeof value[key] === 'string') &&
     numberOrNull.every((key) => value[key] === null || typeof value[key] === 'number') &&
-    (value['account'] === undefined || typeof value['account'] === 'string') &&
+    textOrNone.every((key) => value[key] === undefined || typeof value[key] === 'string') &&
     typeof value['killed'] === 'boolean' &&
     isListOf(value['reads'], ['at', 'what', 'value']) &&
     isListOf(value['orders'], ['clientId', 'side', 'size', 'status', 'filled']) &&

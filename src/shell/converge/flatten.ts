@@ -11,14 +11,14 @@ import {
   observe,
 } from '../../core/flat/protocol.ts';
 import type { FlatVerdict, Receipt } from '../../core/flat/types.ts';
+import type { Where } from '../../core/flat/where.ts';
 import type { Lifecycle } from '../../core/plan/types.ts';
 import type { Clock, VenuePort } from '../../core/ports.ts';
 import { type Known, unknown, unreachable } from '../../core/problem.ts';
 
 export type FlatContext = {
   instance: string;
-  market: string;
-  account: string;
+  where: Where;
   venue: VenuePort;
   clock: Clock;
   policy: FlatPolicy;
@@ -108,7 +108,7 @@ async function carryOut(ctx: FlatContext, step: Exclude<FlatStep, { kind: 'done'
       return { kind: 'orders', reply, atMs: clock.nowMs() };
     }
     case 'position': {
-      const reply = await positionOf(venue, ctx.market);
+      const reply = await positionOf(venue, ctx.where.market);
       return { kind: 'position', reply, atMs: clock.nowMs() };
     }
     case 'reference': {
@@ -162,8 +162,7 @@ function proved(ctx: FlatContext, verdict: FlatVerdict, rule: string, state: Fla
   const receipt: Receipt = {
     v: 1,
     instance: ctx.instance,
-    market: ctx.market,
-    account: ctx.account,
+    ...ctx.where,
     cause: ctx.cause,
     runId: ctx.identity.runId,
     pid: ctx.identity.pid,

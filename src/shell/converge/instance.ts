@@ -2,6 +2,7 @@
 import { basename, resolve } from 'node:path';
 import { afterExit, afterRestart } from '../../core/flat/backoff.ts';
 import { confirmRun } from '../../core/flat/confirm.ts';
+import { whereOf } from '../../core/flat/where.ts';
 import type { Effect } from '../../core/plan/plan.ts';
 import type { Lifecycle, PlanReason } from '../../core/plan/types.ts';
 import type { StartOrder, VenuePort } from '../../core/ports.ts';
@@ -98,8 +99,7 @@ function stop(
   const running = observed.copies.known ? observed.copies.value[0] : undefined;
   return stopInstance({
     instance: name,
-    market: spec.market,
-    account: spec.account,
+    where: whereOf(spec, env.values),
     local: ops.local,
     runtime: ops.runtimeOf(deps.fleetName, instance.spec),
     venue,

@@ -2,6 +2,7 @@
 import type { StopIntent } from '../../adapters/intents.ts';
 import type { FlatPolicy } from '../../core/flat/protocol.ts';
 import type { Receipt } from '../../core/flat/types.ts';
+import type { Where } from '../../core/flat/where.ts';
 import type { Lifecycle, PlanReason } from '../../core/plan/types.ts';
 import type { Clock, ProcessCopy, RuntimePort, VenuePort } from '../../core/ports.ts';
 import type { Known } from '../../core/problem.ts';
@@ -15,8 +16,7 @@ export type RunFacts = { runId: string | null; botSays: Receipt['botSays'] };
 
 export type StopContext = {
   instance: string;
-  market: string;
-  account: string;
+  where: Where;
   /** Where stop intents and receipts are kept. */
   local: Pick<LocalState, 'intent' | 'writeIntent' | 'clearIntent' | 'appendReceipt'>;
   runtime: RuntimePort & { cleanup?: (instance: string) => Promise<void> };
@@ -117,7 +117,7 @@ async function quiesce(ctx: StopContext, copy: ProcessCopy): Promise<Ended | Sto
   }
   if (intent === null) {
     if (ctx.preflight && ctx.venue.evidence === 'venue') {
-      const ready = await preflight(ctx.venue, ctx.market);
+      const ready = await preflight(ctx.venue, ctx.where.market);
       if (!ready.known)
         return undecided('unknown-position', `not stopped, the venue does not answer: ${ready.reason}`, false);
     }
@@ -206,7 +206,7 @@ async function proveAndRecord(ctx: StopContext, { intent, exitedAtMs }: Ended): 
   await ctx.local.clearIntent(ctx.instance);
   if (verdict.verdict === 'FLAT' || verdict.verdict === 'DUST') {
     ctx.onPhase?.('flat', receipt.rule);
-    const proof = proofOf(ctx.instance, ctx.market, verdict, ctx.clock.nowMs());
+    const proof = proofOf(ctx.instance, ctx.where.market, verdict, ctx.clock.nowMs());
     return { outcome: verdict.verdict === 'FLAT' ? 'flat' : 'dust', proof, receipt, killed };
   }
   const foreign = !ctx.mayClose && (verdict.verdict === 'OPEN' || receipt.rule.startsWith('orders-open'));

@@ -70,8 +70,7 @@ const flatPolicy = ({ policy = {} }: Policy) => ({
 export function stopDead(venue: VenuePort, scenario: Policy, dir: string): Promise<StopResult> {
   return stopInstance({
     instance: 'amzn',
-    market: MARKET,
-    account: 'main',
+    where: { market: MARKET, account: 'main' },
     local: localState({ gitDir: join(dir, '.git'), stateDir: join(dir, '.mmfleet') }),
     runtime: createProcessRuntime({ fleetId: 'loopback@venue', stateDir: join(dir, '.mmfleet'), clock: systemClock }),
     venue,
@@ -100,8 +99,7 @@ export function prove(
 ): Promise<Proved> {
   return proveFlat({
     instance: 'amzn',
-    market,
-    account: 'main',
+    where: { market, account: 'main' },
     venue,
     clock: systemClock,
     policy: flatPolicy(scenario),
