@@ -32,6 +32,14 @@ test.each([
   expect(short).toEqual(long);
 });
 
+test('of a journal without a fill no share of takers is told, and the document says that it is of nothing', () => {
+  expect(said('analyse', 'bad.jsonl').stdout).toMatch(/^ {2}taker share +- \(no fills\)$/m);
+  const { items } = JSON.parse(said('analyse', 'bad.jsonl', '--json').stdout) as {
+    items: { metrics: { takerNotionalRatio: unknown } }[];
+  };
+  expect(items[0]?.metrics.takerNotionalRatio).toEqual({ value: 0, n: 0 });
+});
+
 test.each([
   [['analyse']],
   [['analyse', 'amzn']],

@@ -55,7 +55,8 @@ function rows(item: JournalItem, look: Look): [string, string][] {
     'mark to market',
     `gross ${money(m.grossMtmUsd)}, net of fees ${money(m.netMtmUsd)}${m.netMtmAssumedFeeUsd === undefined ? '' : `, net of the assumed fee ${money(m.netMtmAssumedFeeUsd)}`}`,
   ]);
-  out.push(['taker share', ratio(m.takerNotionalRatio)]);
+  // 0 of nothing is no share: the document says so with n = 0.
+  out.push(['taker share', counts.fills === 0 ? '- (no fills)' : ratio(m.takerNotionalRatio)]);
   out.push(...warnings(item));
   return out;
 }
