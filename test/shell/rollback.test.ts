@@ -139,6 +139,12 @@ test('an iter edited by hand runs when it is sound, and is held when it changes 
   expect((await plan())?.message).toMatch(
     /^iter004 was edited by Ada \([0-9a-f]{8}\): MM_MAX_POSITION_SIZE 100 -> 500 differs from the base env; edit the base, or mmfleet rollback pump --to/,
   );
+  await w.git(['pull', '--quiet', '--rebase']);
+  const validated = await w.cli('validate');
+  expect([validated.code, validated.err]).toEqual([
+    0,
+    expect.stringContaining('pump.iter004 MM_MAX_POSITION_SIZE 100 -> 500: not as in fleet/env/pump/.env.pump'),
+  ]);
   // A bad env starts nothing, and keeps nobody from stopping what runs.
   const flattened = await w.cli('flatten', 'pump', '--reason', 'at once');
   expect(flattened).toMatchObject({ code: 5, out: expect.stringContaining('pump: stopped and flat') });

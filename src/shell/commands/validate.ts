@@ -4,6 +4,7 @@ import { formatProblem, type Problem } from '../../core/problem.ts';
 import type { Desired } from '../desired.ts';
 import { EXIT } from '../exit.ts';
 import { type Ops, openOps } from '../ops.ts';
+import { forbiddenDifferences } from '../person-changes.ts';
 import type { ReadDesired } from '../read-desired.ts';
 import { venueProblems } from '../venue-problems.ts';
 import { fail } from './common.ts';
@@ -26,6 +27,7 @@ export async function runValidate(options: CommonOptions): Promise<number> {
     ...desired.problems,
     ...(secrets === null ? [] : secretProblems(desired, secrets)),
     ...(await venueProblems(desired, secrets)),
+    ...forbiddenWarnings(desired),
     ...journalWarnings(desired, root),
     ...fleetProblem(desired),
   ];
@@ -64,6 +66,24 @@ function secretProblems(desired: Desired, secrets: Ops['secrets']): Problem[] {
     if (spec === null) return [];
     const names = secrets.names(spec.secrets);
     return names.ok ? [] : [{ ...names.problem, instance: name }];
+  });
+}
+
+/** Whether a person edited the base since, which the next pass puts in order, is for the history to say: that is `plan`'s. */
+function forbiddenWarnings({ instances }: Desired): Problem[] {
+  return instances.flatMap(({ name, env }): Problem[] => {
+    const keys = env === null || env.iter === null ? [] : forbiddenDifferences(env.baseValues, env.values);
+    if (env === null || keys.length === 0) return [];
+    return [
+      {
+        code: 'iter-forbidden-key',
+        message: `${keys.join(', ')}: not as in ${env.basePath}, and never an iter's to change`,
+        hint: 'right where the base env was edited since (the next pass makes a rebase); an iter edited by hand is held',
+        severity: 'warning',
+        instance: name,
+        file: env.path,
+      },
+    ];
   });
 }
 
