@@ -1,5 +1,6 @@
 /** `mmfleet audit verify`: a history made by the loop's own builders is accepted, every planted lie is found. */
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AuditRule, Violation } from '../../src/core/audit/types.ts';
@@ -142,6 +143,24 @@ describe('a history made by the loop', () => {
     expect((await run(w.remote, 'verify')).out).toContain(
       `by hand: fleet/env/mon/.env.mon.iter004 (${commits['hand']!.slice(0, 8)})`,
     );
+  });
+
+  test('an instance without an iteration is known by its name; nobody else is', async () => {
+    w.write(
+      'fleet/idle.yaml',
+      readFileSync(join(w.ops, 'fleet/amzn.yaml'), 'utf8').replaceAll('amzn', 'idle').replaceAll('AMZN', 'IDLE'),
+    );
+    w.byHand('idle: declared');
+    w.push();
+    expect(await run(w.remote, 'verify', 'idle')).toMatchObject({
+      code: 0,
+      err: '',
+      out: expect.stringContaining(' 0 iterations'),
+    });
+    expect(await run(w.remote, 'verify', 'nobody')).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/^nobody: no instance of that name in the history\n {2}hint: known: amzn, idle, mon/),
+    });
   });
 
   test('as one JSON document', async () => {

@@ -28,11 +28,13 @@ export function auditHistory(commits: readonly AuditCommit[], text: (blob: strin
     records: recordsOf(commits, text),
     first: new Map(),
     checkedForSecrets: new Set(),
-    report: { fleet: null, commits: commits.length, iters: [], violations: [], toVerify: [] },
+    report: { fleet: null, commits: commits.length, instances: [], iters: [], violations: [], toVerify: [] },
   };
   const last = walkTrees(commits, (step) => audit(state, step));
   const { report } = state;
   report.fleet = state.specs.fleetAt(last)?.name ?? null;
+  const named = commits.flatMap(({ instance }) => instance ?? []);
+  report.instances = [...new Set([...state.specs.namesAt(last), ...named])].sort();
   report.violations.push(...strayVerdicts(state.records));
   for (const each of report.iters) each.present = last.files.get(each.path) === state.first.get(each.path)?.blob;
   for (const each of report.iters) each.verdict = state.records.verdictOf(each.path);

@@ -8,6 +8,8 @@ export type SpecAt = { spec: Instance; blob: string; fleetBlob: string };
 
 export type SpecReader = {
   fleetAt(tree: Pick<Tree, 'specs'>): Fleet | null;
+  /** Names declared there, also by a spec that is invalid. */
+  namesAt(tree: Pick<Tree, 'specs'>): Iterable<string>;
   /** null: not declared there, or invalid. */
   instanceAt(tree: Pick<Tree, 'specs'>, name: string): SpecAt | null;
   /** The instance whose base env that path is; null: nobody's. */
@@ -61,6 +63,7 @@ export function specReader(text: (blob: string) => string): SpecReader {
       const { fleet } = indexOf(specs);
       return fleet === null ? null : read([fleet]).fleet;
     },
+    namesAt: ({ specs }) => indexOf(specs).names.keys(),
     instanceAt,
     ownerAt(tree, baseEnv) {
       const index = indexOf(tree.specs);

@@ -67,6 +67,8 @@ export type AuditReport = {
   /** Of the newest tree; null when its fleet file cannot be read. */
   fleet: string | null;
   commits: number;
+  /** Names that the newest tree declares or a commit is about, in order. */
+  instances: string[];
   iters: AuditedIter[];
   violations: Violation[];
   /** Commits of ours made while `git.signing` was set, oldest first; empty: not configured. */

@@ -54,7 +54,7 @@ export async function auditRepository(dir: string): Promise<Result<Audited>> {
 /** Names as the history knows them (also of instances that are gone): `amzn` or `.env.amzn`. null: all. */
 function selection(audited: Audited, names: string[]): Result<ReadonlySet<string> | null> {
   if (names.length === 0) return ok(null);
-  const known = new Set(audited.iters.flatMap(({ instance }) => instance ?? []));
+  const known = new Set([...audited.instances, ...audited.iters.flatMap(({ instance }) => instance ?? [])]);
   for (const { instance } of audited.violations) if (instance !== null) known.add(instance);
   const chosen = names.map((name) => name.replace(/^\.env\./, ''));
   const strange = chosen.find((name) => !known.has(name));
@@ -62,8 +62,8 @@ function selection(audited: Audited, names: string[]): Result<ReadonlySet<string
   const list = [...known].sort().join(', ');
   return failed({
     code: 'audit-unknown-instance',
-    message: `${strange}: no iteration of it in the history`,
-    hint: list === '' ? 'the history has no iterations' : `known: ${list}`,
+    message: `${strange}: no instance of that name in the history`,
+    hint: list === '' ? 'the history names no instance' : `known: ${list}`,
     retry: 'stalled',
   });
 }
