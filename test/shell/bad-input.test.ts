@@ -370,6 +370,8 @@ describe('git', () => {
       const waits = await w.cli('reconcile', '--once');
       expect(waits.out).toMatch(/^mon +- +git-away +its commit is not on the remote yet$/m);
       expect(w.book('MON-USD')).toMatchObject({ position: '0' });
+      // What should run does not: that is no success, however often it is asked.
+      expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 5, out: waits.out });
       const started = await w.cli('start', 'amzn', '--reason', 'no remote');
       expect(started.code).not.toBe(0);
       expect(started.err).toContain('hint: ');

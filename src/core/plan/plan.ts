@@ -204,7 +204,7 @@ function planRestart(view: InstanceView, nowMs: number, none: None, act: Act): P
   }
   if (view.restart.kind === 'wait')
     return none('backoff', `restarts in ${Math.ceil((view.restart.untilMs - nowMs) / 1000)} s`, 'waiting');
-  if (!view.published) return none('git-away', 'its commit is not on the remote yet', 'waiting');
+  if (!view.published) return none('git-away', 'its commit is not on the remote yet', 'held');
   return act('start', 'not-running', view.lastRun === 'none' ? 'not running (first start)' : 'not running', {
     do: 'start',
   });
@@ -221,7 +221,7 @@ function planLive(view: InstanceView, copy: ProcessCopy, none: None, act: Act): 
       const message = `${what} because of an alarm, and the remote is away: stopped and flat until its commit is on the remote`;
       return act('stop', 'git-away', message, { do: 'stop', cause: 'git-away', hold: null });
     }
-    if (!view.published) return none('git-away', `${what}; its commit is not on the remote yet`, 'waiting');
+    if (!view.published) return none('git-away', `${what}; its commit is not on the remote yet`, 'held');
     return act('restart', 'digest-drift', what, { do: 'restart', cause: 'digest-drift' });
   }
   if (typeof view.confirmation === 'object') {
@@ -245,8 +245,7 @@ function planLive(view: InstanceView, copy: ProcessCopy, none: None, act: Act): 
 function rebase(view: InstanceView, none: None, act: Act): Planned {
   if (view.spec?.autonomy === 'observe')
     return none('observe-only', 'the base env was edited; autonomy is observe, so no rebase is made', 'held');
-  if (!view.gitReachable)
-    return none('git-away', 'the base env was edited; the rebase waits for the remote', 'waiting');
+  if (!view.gitReachable) return none('git-away', 'the base env was edited; the rebase waits for the remote', 'held');
   return act('rebase', 'base-edited', 'the base env was edited: tuned keys move onto it', {
     do: 'commit-rebase',
     changes: view.rebase?.changes ?? [],
