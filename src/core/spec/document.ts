@@ -123,13 +123,19 @@ function holdsItself(value: unknown, above: Set<unknown>, seen: Set<unknown>): b
 }
 
 /**
- * What no spec may hold: too many levels, texts with a NUL, keys that are no plain text or were there before, and the one name
- * that means something else to JavaScript. In the order of the text.
+ * What no spec may hold: too many levels, texts with a NUL, aliases of nothing, keys that are no plain text or were there before,
+ * and the one name that means something else to JavaScript. In the order of the text.
  */
 function strangeNodes(document: Document.Parsed, file: string, place: (offset: number) => Place): Problem[] {
   const problems: Problem[] = [];
+  const anchors = new Set<string>();
   // True when it goes down too far: whatever calls itself ends with the stack.
   const walk = (node: unknown, depth: number): boolean => {
+    if (isAlias(node)) {
+      if (!anchors.has(node.source)) problems.push({ ...yamlProblem('BAD_ALIAS'), ...place(node.range?.[0] ?? 0) });
+      return false;
+    }
+    if (isNode(node) && node.anchor !== undefined) anchors.add(node.anchor);
     if (isScalar(node)) {
       // No program takes it as an argument, no file has it in its name.
       if (typeof node.value !== 'string' || !node.value.includes('\0')) return false;

@@ -397,6 +397,21 @@ const BAD: Bad[] = [
     want: { at: '11:3', message: 'found the same key twice' },
   },
   {
+    name: 'an alias of nothing',
+    given: withSpec('  host: *here\n'),
+    want: { at: '11:9', message: 'found an alias to nothing', hint: /quotes/ },
+  },
+  {
+    name: 'an alias of what comes later',
+    given: withSpec('  host: *here\n  state: &here Running\n'),
+    want: { at: '11:9', message: 'found an alias to nothing' },
+  },
+  {
+    name: 'an alias of what it stands in',
+    given: withSpec('  health: &all { limits: *all }\n'),
+    want: { at: '1:1', message: 'found more than 100 expanded aliases, or one inside what it stands for' },
+  },
+  {
     name: 'an infinite number',
     given: withSpec('  health: { limits: { drawdownUsd: { max: .inf } } }\n'),
     want: {
