@@ -13,7 +13,7 @@ export const SUM_NAMES = ['notional', 'takerNotional', 'fees', 'cashflow', 'net'
 export type SkimmedSum = (typeof SUM_NAMES)[number];
 
 /**
- * Reads good lines straight from their bytes with the program in src/core/journal/wasm/journal-line.ts: no object and no text is made
+ * Reads good lines straight from their bytes with the program in src/core/journal/wasm: no object and no text is made
  * until somebody asks for it. After `next` it shows the members of the line that `next` took.
  */
 export class LineReader {
@@ -427,7 +427,7 @@ const LINE_BYTES = 64 * 1024;
 const INPUT = 64 * 1024;
 const INPUT_BYTES = 256 * 1024;
 
-// As in src/core/journal/wasm/journal-line.ts; indices into the views of 4 and 8 bytes.
+// As in src/core/journal/wasm/memory.ts; indices into the views of 4 and 8 bytes.
 const SLOTS = 1024 / 4;
 const TIME = 2048 / 8;
 const SEEN = 2056 / 4;

@@ -203,7 +203,7 @@ export class MarkoutBook {
 const HELD = 8192;
 const HELD_MASK = HELD - 1;
 
-// As in src/core/journal/wasm/journal-line.ts: numbers of a book, and behind them those of each horizon.
+// As in src/core/journal/wasm/memory.ts: numbers of a book, and behind them those of each horizon.
 const [NEWEST, RELEASED, NEXT_DUE, LATE, POINTS, FILLS, STATE] = [0, 1, 2, 3, 4, 5, 6];
 const [SECONDS, NEXT, MISSED, SUM, LOST, COUNT, HORIZON] = [0, 1, 2, 3, 4, 5, 6];
 
