@@ -1,7 +1,8 @@
 import { Decimal, plain } from '../decimal.ts';
 import { ExactSum } from './exact-sum.ts';
 import { realizedPnl } from './fifo.ts';
-import { type LineReader, type SkimmedSum, SUM_NAMES } from './line-reader.ts';
+import { type SkimmedSum, SUM_NAMES } from './line-program.ts';
+import type { LineReader } from './line-reader.ts';
 import { MarkoutBook, type MarkoutSummary, type PointSeries } from './markout-book.ts';
 import { edgeOf, sideOf } from './parse.ts';
 import { type RecentFill, RecentFills } from './recent-fills.ts';
