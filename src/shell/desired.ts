@@ -58,6 +58,8 @@ export type Desired = {
 export type Memory = {
   specs: SpecMemory;
   envs: ReadonlyMap<string, { blob: string; values: EnvValues }>;
+  /** What the holds file says; absent: it is read. */
+  holds?: { blob: string; holds: Hold[] };
 };
 
 export const FLEET_FOLDER = 'fleet';

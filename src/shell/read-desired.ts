@@ -31,7 +31,7 @@ export function readDesired(tree: readonly TreeFile[], revision: string | null, 
   const holds =
     tree.length > plain.length && tree.some((f) => f.link === true && f.path === HOLDS_PATH)
       ? { holds: [], problems: [linkedHolds()] }
-      : parseHolds(files.get(HOLDS_PATH)?.text ?? '', HOLDS_PATH);
+      : holdsIn(files.get(HOLDS_PATH), memory);
   const cross = checkFleet({
     fleet: parsed.fleet,
     instances: parsed.instances,
@@ -74,8 +74,19 @@ export function readDesired(tree: readonly TreeFile[], revision: string | null, 
     files,
     problems,
     place: parsed.place,
-    memory: { specs: parsed.memory, envs: envs.clean },
+    memory: {
+      specs: parsed.memory,
+      envs: envs.clean,
+      ...(holds.problems.length > 0 ? {} : { holds: { blob: files.get(HOLDS_PATH)?.blob ?? '', holds: holds.holds } }),
+    },
   };
+}
+
+/** Read once: most commits touch no hold. */
+function holdsIn(file: TreeFile | undefined, memory: Memory | undefined): ReturnType<typeof parseHolds> {
+  const known = memory?.holds;
+  if (file !== undefined && file.blob !== '' && known?.blob === file.blob) return { holds: known.holds, problems: [] };
+  return parseHolds(file?.text ?? '', HOLDS_PATH);
 }
 
 /** Each env file is read once, and not at all while `memory` knows it. */

@@ -60,7 +60,7 @@ export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): T
     const desired =
       same !== null && same.whole !== null
         ? asKept(same, same.whole, files)
-        : (await import('./read-desired.ts')).readDesired(files, revision, memory);
+        : withoutPlaces((await import('./read-desired.ts')).readDesired(files, revision, memory));
     last = { desired, files };
     texts.forget();
     return ok(desired);
@@ -88,6 +88,11 @@ export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): T
       cache.write(kept);
     },
   };
+}
+
+/** What tells where a spec says something holds on to every document that was read. */
+function withoutPlaces({ place: _, ...desired }: ReadDesired): Desired {
+  return desired;
 }
 
 const TEXT_LIMIT_FILES = 200_000;

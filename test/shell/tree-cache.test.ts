@@ -123,6 +123,30 @@ test('after every change the state is that of the tree, and so it is the next ti
   }
 });
 
+test('a daemon that met every tree before says of each what is read anew, also where no spec has changed', async () => {
+  const trees = open(true);
+  const [name, link] = ['a link in place of the fleet', 'fleet/fleet.yaml'];
+  const linked = () => {
+    clone.write('fleet.yaml', FLEET);
+    rmSync(join(clone.dir, link), { force: true });
+    symlinkSync('../fleet.yaml', join(clone.dir, link));
+  };
+  const all: typeof CHANGES = [...CHANGES, [name, {}], ['mended', {}]];
+  for (const [n, [what, files]] of all.entries()) {
+    if (what === name) linked();
+    if (what === 'mended') {
+      rmSync(join(clone.dir, link));
+      clone.write(link, FLEET);
+    }
+    const changed = commit(files);
+    const beside = commit({ 'fleet/receipts/mon.jsonl': `{"n":${n}}\n` });
+    for (const revision of [changed, beside]) {
+      const read = await trees.at(revision);
+      expect(read.ok && told(read.value), what).toEqual(told(await anew(revision)));
+    }
+  }
+});
+
 test('of fifty revisions each text is what git says, packed and dropped ones too', async () => {
   const trees = open(true);
   const revisions: string[] = [];
@@ -150,6 +174,17 @@ test('places are told as exactly as ever', async () => {
   const read = await at(revision);
   expect(read.problems).toMatchObject([{ code: 'secrets-tracked', file: 'fleet/amzn.yaml', line: 9, column: 15 }]);
   expect(read.problems).toEqual((await anew(revision)).problems);
+  // Of a fleet that is known as well the place is found in what it says for all.
+  const trees = open();
+  const tracked = 'fleet/receipts/amzn.jsonl';
+  const defaults = `${FLEET}spec: { defaults: { secrets: [{ envFile: ../${tracked} }] } }\n`;
+  await trees.at(commit({ 'fleet/amzn.yaml': AMZN, 'secrets/amzn.env': null, 'fleet/fleet.yaml': defaults }));
+  const known = await trees.at(commit({ [tracked]: '' }));
+  expect(known.ok && known.value.problems[0]).toMatchObject({
+    code: 'secrets-tracked',
+    file: 'fleet/fleet.yaml',
+    line: 4,
+  });
   const other = commit({ 'fleet/amzn.yaml': AMZN, 'fleet/mon.yaml': MON.replace('env/mon/', 'env/') });
   expect((await at(other)).problems).toEqual((await anew(other)).problems);
 });

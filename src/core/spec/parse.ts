@@ -32,6 +32,8 @@ export type SpecMemory = {
   /** The fleet's defaults as JSON text. */
   defaults: string;
   files: ReadonlyMap<string, { blob: string; instances: readonly Instance[] }>;
+  /** The file that declares the fleet and nothing else; absent: it is read each time. */
+  fleet?: { path: string; blob: string; fleet: Fleet };
 };
 
 /** Whether a repository-relative path is a spec: the YAML files directly in `fleet/`, except the machine-owned holds. */
@@ -60,10 +62,17 @@ export function parseSpecs(files: readonly SpecFile[], memory?: SpecMemory): Par
     const known = file.link === true || file.blob === undefined ? undefined : memory?.files.get(file.path);
     return known !== undefined && known.blob === file.blob ? known.instances : undefined;
   };
-  for (const file of files) if (remembered(file) === undefined) readFile(file);
+  const isFleet = ({ path, blob, link }: SpecFile) =>
+    link !== true && blob !== undefined && memory?.fleet?.path === path && memory.fleet.blob === blob;
+  // A daemon meets a new tree with every commit of its own, and hardly ever one in which a spec is another.
+  const same =
+    files.some(isFleet) && files.every((file) => isFleet(file) || remembered(file) !== undefined)
+      ? (memory ?? null)
+      : null;
+  if (same === null) for (const file of files) if (remembered(file) === undefined) readFile(file);
   const defaultsOf = () => files.flatMap((file) => read.get(file) ?? []).find((each) => kindOf(each) === 'Fleet');
   const defaultsText = () => JSON.stringify(member(member(defaultsOf()?.value, 'spec'), 'defaults')) ?? '';
-  const trusted = memory !== undefined && memory.defaults === defaultsText();
+  const trusted = memory !== undefined && (same !== null || memory.defaults === defaultsText());
   if (!trusted) for (const file of files) if (!read.has(file)) readFile(file);
   const fleets: SpecDocument[] = [];
   const declared: Declared[] = [];
@@ -78,8 +87,12 @@ export function parseSpecs(files: readonly SpecFile[], memory?: SpecMemory): Par
       else problems.push(wrongKind(document));
     }
   }
-  const fleet = readFleet(fleets, files, problems);
+  const fleet = same?.fleet?.fleet ?? readFleet(fleets, files, problems);
   const defaults = fleets[0];
+  const defaultsNow = () => {
+    const file = same === null ? undefined : files.find(isFleet);
+    return file === undefined ? defaults : readDocuments(file.path, file.text).documents[0];
+  };
   const instances: Instance[] = [];
   const sources = new Map<string, Declared>();
   const flawed = new Set<SpecFile>();
@@ -106,11 +119,12 @@ export function parseSpecs(files: readonly SpecFile[], memory?: SpecMemory): Par
     problems: eachOnce(problems),
     place: (name, path) => {
       const document = sources.get(name)?.document();
-      return document === undefined ? {} : placeOf({ path: [...path], at: 'missing' }, document, defaults);
+      return document === undefined ? {} : placeOf({ path: [...path], at: 'missing' }, document, defaultsNow());
     },
     memory: {
       defaults: trusted ? memory.defaults : defaultsText(),
       files: worthKnowing(declared, flawed, read, problems),
+      ...(same === null ? fleetWorthKnowing(fleet, read, problems) : { fleet: same.fleet! }),
     },
   };
 }
@@ -152,6 +166,17 @@ function worthKnowing(
   for (const [of, documents] of read)
     if (found.get(of.path)?.instances.length !== documents.length) found.delete(of.path);
   return found;
+}
+
+/** A fleet without as much as a warning, in a file of its own. */
+function fleetWorthKnowing(
+  fleet: Fleet | null,
+  read: ReadonlyMap<SpecFile, SpecDocument[]>,
+  problems: readonly Problem[],
+): Pick<SpecMemory, 'fleet'> {
+  const [of, documents] = [...read].find(([, all]) => all.some((each) => kindOf(each) === 'Fleet')) ?? [];
+  if (fleet === null || of?.blob === undefined || of.blob === '' || documents?.length !== 1) return {};
+  return problems.some((p) => p.file === of.path) ? {} : { fleet: { path: of.path, blob: of.blob, fleet } };
 }
 
 function readFleet(fleets: SpecDocument[], files: readonly { path: string }[], problems: Problem[]): Fleet | null {
