@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Receipt } from '../../src/core/flat/types.ts';
 import { baseEnv, type FleetWorld, fleetWorld, type Run, stretch, THREE } from '../support/fleet-world.ts';
@@ -70,7 +71,12 @@ async function secondClone() {
         baseEnv(market).replace('MAX_OFFSET_BPS=40', `MAX_OFFSET_BPS=${41 + (round % 50)}`),
       );
       await w.git(['commit', '--quiet', '-am', `${name}: a wider limit`], dir);
-      await w.git(['push', '--quiet'], dir);
+      // A push of the mmfleet that was killed may still land: its git lives on.
+      await until(async () => {
+        const pushed = await execa('git', ['push', '--quiet'], { cwd: dir, reject: false });
+        if (pushed.exitCode !== 0) await w.git(['pull', '--quiet', '--rebase'], dir);
+        return pushed.exitCode === 0;
+      }, `the wider limit of ${name} is pushed`);
     },
   };
 }
