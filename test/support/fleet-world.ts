@@ -160,7 +160,7 @@ export async function fleetWorld(instances: Market[] = THREE, options: WorldOpti
         };
       }),
     faults: (list: object[]) => writeFileSync(`${venueState}.faults`, JSON.stringify(list)),
-    /** Events of the newest journal of a market. */
+    /** Events of the newest run of a market, and its journal. */
     journalOf: (market: string) => newestJournal(join(ops, 'data/mm_journal'), market),
     end: async () => {
       const all = await runtime.list();
@@ -276,8 +276,12 @@ function newestJournal(folder: string, market: string): { path: string; events: 
   })();
   const path = names.at(-1);
   if (path === undefined) return null;
-  return { path: join(folder, path), events: readLines(join(folder, path)).flatMap((l) => parse(l)) };
+  const events = readLines(join(folder, path)).flatMap((l) => parse(l));
+  // Two that begin within a second write to one file: its name is no finer.
+  return { path: join(folder, path), events: events.slice(Math.max(0, events.findLastIndex(isStart))) };
 }
+
+const isStart = (event: Record<string, unknown>) => event['type'] === 'run_start';
 
 function parse(line: string): Record<string, unknown>[] {
   try {
