@@ -29,8 +29,9 @@ beforeAll(async () => {
   for (const { market } of THREE) w.behave(market, { clockOffsetS: -MINUTES * 60 - 30 });
   expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 0 });
   const start = Number(w.journalOf('PUMP-USD')?.events[0]?.['ts']);
-  w.tell('PUMP-USD', ...stretch(start + 1, MINUTES, -2));
-  await until(() => (w.journalOf('PUMP-USD')?.events.length ?? 0) > MINUTES * 16, 'the journal of a losing bot');
+  const losing = stretch(start + 1, MINUTES, -2);
+  w.tell('PUMP-USD', ...losing);
+  await until(() => (w.journalOf('PUMP-USD')?.events.length ?? 0) > losing.length, 'the journal of a losing bot');
   w.behave('PUMP-USD', { keepPosition: true });
   w.behave('MON-USD', { keepPosition: true, slowStopMs: 700 });
   const person = await secondClone();

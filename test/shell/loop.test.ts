@@ -34,12 +34,14 @@ beforeAll(async () => {
   runs.first = await w.cli('reconcile', '--once');
   before.bases = await bases();
   for (const copy of await w.copies()) before.pids.set(copy.instance, copy.pid);
-  for (const { name, market } of THREE) {
+  const fed = THREE.map(({ name, market }) => {
     const start = Number(w.journalOf(market)?.events[0]?.['ts']);
-    w.tell(market, ...stretch(start + 1, MINUTES, name === 'pump' ? -2 : 2));
-  }
-  for (const { market } of THREE) {
-    await until(() => (w.journalOf(market)?.events.length ?? 0) > MINUTES * 16, `the journal of ${market}`);
+    const lines = stretch(start + 1, MINUTES, name === 'pump' ? -2 : 2);
+    w.tell(market, ...lines);
+    return { market, count: lines.length };
+  });
+  for (const { market, count } of fed) {
+    await until(() => (w.journalOf(market)?.events.length ?? 0) > count, `the journal of ${market}`);
     w.behave(market, { keepPosition: true });
   }
   w.setBook('PUMP-USD', { position: '1.2' });

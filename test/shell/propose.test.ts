@@ -28,8 +28,9 @@ const ago = (minutes: number) => w.behave('PUMP-USD', { clockOffsetS: -minutes *
 
 async function lose() {
   const start = Number(w.journalOf('PUMP-USD')?.events[0]?.['ts']);
-  w.tell('PUMP-USD', ...stretch(start + 1, MINUTES, -2));
-  await until(() => (w.journalOf('PUMP-USD')?.events.length ?? 0) > MINUTES * 16, 'the journal');
+  const lines = stretch(start + 1, MINUTES, -2);
+  w.tell('PUMP-USD', ...lines);
+  await until(() => (w.journalOf('PUMP-USD')?.events.length ?? 0) > lines.length, 'the journal');
 }
 
 const asAda = async (...commands: string[][]) => {

@@ -127,8 +127,9 @@ async function lose(clone: string, market: string, left: number): Promise<void> 
   const start = events(clone, market).findLast((e) => e['type'] === 'run_start');
   w.behave(market, { clockOffsetS: -(left * (MINUTES + 2) + 2) * 60 });
   const before = events(clone, market).length;
-  w.tell(market, ...stretch(Number(start?.['ts']) + 1, MINUTES, -2));
-  await until(() => events(clone, market).length > before + MINUTES * 16, `the journal of ${market}`, 20_000);
+  const lines = stretch(Number(start?.['ts']) + 1, MINUTES, -2);
+  w.tell(market, ...lines);
+  await until(() => events(clone, market).length >= before + lines.length, `the journal of ${market}`, 20_000);
 }
 
 /** The digest that a revision asks an instance of a clone to run with. */

@@ -34,8 +34,9 @@ afterAll(() => w.end());
 
 async function lose() {
   const start = Number(w.journalOf(PUMP)?.events[0]?.['ts']);
-  w.tell(PUMP, ...stretch(start + 1, MINUTES, -2));
-  await until(() => (w.journalOf(PUMP)?.events.length ?? 0) > MINUTES * 16, 'the journal');
+  const lines = stretch(start + 1, MINUTES, -2);
+  w.tell(PUMP, ...lines);
+  await until(() => (w.journalOf(PUMP)?.events.length ?? 0) > lines.length, 'the journal');
 }
 
 const away = () => `${w.remote}.away`;
