@@ -82,18 +82,21 @@ export async function tipOf(repo: Repo): Promise<Result<Tip | null>> {
 
 /** Where the clone stands, all of one moment. */
 export type Refs = {
-  /** The branch checked out. */
+  /** The branch checked out; '' = none. */
   branch: string;
-  /** Its commit. */
+  /** Its commit, or the one checked out. */
   head: string;
   /** Commits of our own refs (`refs/mmfleet/...`), by full name. */
   own: ReadonlyMap<string, string>;
 };
 
-/** Without a process, or in one. Problems: `git-detached`, `git-unborn`, `git-in-progress` (merge, rebase, ...). */
-export async function readRefs(repo: Repo): Promise<Result<Refs>> {
+/**
+ * Without a process, or in one. Problems: `git-unborn`, and but for `anyHead` `git-detached` and `git-in-progress` (merge, rebase,
+ * ...): on such a head nothing can be committed.
+ */
+export async function readRefs(repo: Repo, { anyHead = false } = {}): Promise<Result<Refs>> {
   const busy = IN_PROGRESS.find(([file]) => existsSync(join(repo.gitDir, file)));
-  if (busy !== undefined) {
+  if (busy !== undefined && !anyHead) {
     return fail({
       code: 'git-in-progress',
       message: `a ${busy[1]} is in progress in ${repo.root}, want none`,
@@ -113,7 +116,9 @@ export async function readRefs(repo: Repo): Promise<Result<Refs>> {
     if (here === '*') at = { branch: name.slice('refs/heads/'.length), head: commit };
     if (name.startsWith('refs/mmfleet/')) own.set(name, commit);
   }
-  return at === null ? fail(await noBranch(repo)) : ok({ ...at, own });
+  if (at !== null) return ok({ ...at, own });
+  const head = anyHead ? await headOf(repo) : ok(null);
+  return head.ok && head.value !== null ? ok({ branch: '', head: head.value, own }) : fail(await noBranch(repo));
 }
 
 async function noBranch(repo: Repo): Promise<Problem> {

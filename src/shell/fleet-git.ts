@@ -1,5 +1,5 @@
 /** What a pass needs of git, bound to one clone. */
-import { headOf, isAncestor, type Refs, type Repo, readRefs } from '../adapters/git.ts';
+import { headOf, isAncestor, type Refs, type Repo, readRefs, resolveCommit } from '../adapters/git.ts';
 import { type Glance, glance } from '../adapters/git-glance.ts';
 import { maintain, needsMaintenance } from '../adapters/git-maintain.ts';
 import { type ProposalPort, proposalPort } from '../adapters/git-proposals.ts';
@@ -11,6 +11,10 @@ import type { Result } from '../core/problem.ts';
 export type FleetGit = {
   /** Where the clone stands: the branch checked out, its commit, and our own refs, all of one moment. */
   refs(): Promise<Result<Refs>>;
+  /** The same in the middle of a merge, on a detached head: for what only stops. */
+  refsAsTheyAre(): Promise<Result<Refs>>;
+  /** A local branch's commit; null: there is none. */
+  branchHead(branch: string): Promise<string | null>;
   /** Commit id at HEAD; null: no commit yet. */
   head(): Promise<Result<string | null>>;
   /** Branch and commit at HEAD as git's own files tell them, without a process; null or absent: ask git. */
@@ -39,6 +43,8 @@ export function fleetGit(repo: Repo): FleetGit {
   const texts = new Map<string, string | null>();
   return {
     refs: () => readRefs(repo),
+    refsAsTheyAre: () => readRefs(repo, { anyHead: true }),
+    branchHead: (branch) => resolveCommit(repo, `refs/heads/${branch}`),
     head: () => headOf(repo),
     glance: () => glance(repo),
     isAncestor: (ancestor, descendant) => isAncestor(repo, ancestor, descendant),

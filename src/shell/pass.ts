@@ -52,12 +52,15 @@ export type Look = {
   localVersion: string | null;
 };
 
-/** Reads git (fetch + fast-forward), the tree at HEAD, the world, and plans. Problems end the pass before any effect. */
+/**
+ * Reads git (fetch + fast-forward), the tree at HEAD, the world, and plans. Problems end the pass before any effect. `local`: for
+ * what only stops, from the fleet's branch as this clone has it, whatever is checked out or in progress.
+ */
 export async function look(
   ops: Ops,
-  options: PassOptions & { fetch: boolean; worktree?: boolean; remote?: RemoteState },
+  options: PassOptions & { fetch: boolean; local?: boolean; worktree?: boolean; remote?: RemoteState },
 ): Promise<Result<Look>> {
-  const refs = await ops.git.refs();
+  const refs = await (options.local === true ? ops.git.refsAsTheyAre() : ops.git.refs());
   if (!refs.ok) return refs;
   let { head } = refs.value;
   const first = await soundDesired(ops, head, refs.value);
@@ -67,6 +70,8 @@ export async function look(
   let remote = options.remote ?? 'none';
   const { fleet } = first.value.desired;
   let remoteHead = await ops.git.remoteHead(fleet.git.remote, fleet.git.branch, refs.value);
+  if (options.local === true && refs.value.branch !== fleet.git.branch)
+    head = (await ops.git.branchHead(fleet.git.branch)) ?? head;
   if (options.fetch) {
     const { remote: from, branch, author, signing } = fleet.git;
     const synced = await ops.git.sync({ remote: from, branch, ourEmail: author.email, signing, refs: refs.value });

@@ -1,5 +1,5 @@
 /** Repositories and remotes that are not as they should be, through the CLI: what it says, and that the bot runs on. */
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { baseEnv, type FleetWorld, fleetWorld } from '../support/fleet-world.ts';
@@ -60,11 +60,31 @@ test.each([
   60_000,
 );
 
-test('a detached head', async () => {
+/** Refused or not, a stop stops, and leaves the hold and the receipt for the next pass that may commit. */
+async function stopStops(verb: 'stop' | 'flatten', exit: number): Promise<void> {
+  const before = [await head(), await remoteTip()];
+  const stopped = await w.cli(verb, 'pump', '--reason', 'at once');
+  expect(stopped).toMatchObject({ code: exit, out: expect.stringContaining('pump: stopped and flat') });
+  expect([await head(), await remoteTip(), await w.pidOf('pump')]).toEqual([...before, null]);
+}
+
+async function goOn(): Promise<void> {
+  expect(await w.cli('release', 'pump', '--reason', 'go on')).toMatchObject({ code: 0 });
+  pid = await w.pidOf('pump');
+  expect(pid).not.toBe(null);
+}
+
+test('a detached head: nothing is done on it, and yet a stop stops, on the market that the branch names', async () => {
   await w.git(['checkout', '--quiet', '--detach']);
+  for (const path of ['fleet/pump.yaml', ENV])
+    w.put(path, readFileSync(join(w.ops, path), 'utf8').replaceAll('PUMP-USD', 'SOL-USD'));
+  await w.git(['commit', '--quiet', '-am', 'what if it were another market']);
   await refused(3, 'is detached, want a branch', 'git switch main');
+  await stopStops('flatten', 4);
+  expect(w.book('SOL-USD')).toBe(undefined);
   await w.git(['checkout', '--quiet', 'main']);
-});
+  await goOn();
+}, 60_000);
 
 test('a branch of a person: it is neither desired state nor pushed, and yet a stop stops', async () => {
   const before = await remoteTip();
@@ -72,13 +92,10 @@ test('a branch of a person: it is neither desired state nor pushed, and yet a st
   w.put(ENV, `${baseEnv('PUMP-USD')}MM_LOG_LEVEL=debug\n`);
   await w.commit('only a trial', false);
   await refused(3, 'is on branch trial, desired state is that of main', 'git switch main');
-  const stopped = await w.cli('stop', 'pump', '--reason', 'at once');
-  expect(stopped).toMatchObject({ code: 4, out: expect.stringContaining('pump: stopped and flat') });
-  expect([await remoteTip(), await w.pidOf('pump')]).toEqual([before, null]);
+  await stopStops('stop', 4);
+  expect(await remoteTip()).toBe(before);
   await w.git(['switch', '--quiet', 'main']);
-  expect(await w.cli('release', 'pump', '--reason', 'go on')).toMatchObject({ code: 0 });
-  pid = await w.pidOf('pump');
-  expect(pid).not.toBe(null);
+  await goOn();
 }, 60_000);
 
 test('a merge in progress', async () => {
@@ -89,8 +106,10 @@ test('a merge in progress', async () => {
   await w.git(['checkout', '--quiet', 'main']);
   await w.git(['merge', '--quiet', '--no-commit', '--no-ff', 'side']);
   await refused(6, 'a merge is in progress', 'finish it or run git merge --abort');
+  await stopStops('stop', 6);
   await w.git(['merge', '--abort']);
-});
+  await goOn();
+}, 60_000);
 
 test('a shallow clone', async () => {
   const shallow = join(w.dir, 'shallow');

@@ -76,8 +76,14 @@ export class SimGit {
 
   port(life: Life): FleetGit {
     const commit = (id: string) => this.commits.get(id);
+    const refs: FleetGit['refs'] = async () => ({
+      ok: true,
+      value: { branch: 'main', head: this.local.id, own: new Map() },
+    });
     return {
-      refs: async () => ({ ok: true, value: { branch: 'main', head: this.local.id, own: new Map() } }),
+      refs,
+      refsAsTheyAre: refs,
+      branchHead: async () => this.local.id,
       head: async () => ({ ok: true, value: this.local.id }),
       isAncestor: async (a, d) => {
         const [ancestor, descendant] = [commit(a), commit(d)];

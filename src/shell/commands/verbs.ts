@@ -134,7 +134,8 @@ async function commitWish(
   const ask = { only, tune: false, push: true };
   const synced = await look(ops, { ...ask, fetch: true });
   const stops = verb === 'stop' || verb === 'flatten';
-  const seen = synced.ok || !stops || !goesOn(synced.problem) ? synced : await look(ops, { ...ask, fetch: false });
+  const seen =
+    synced.ok || !stops || !goesOn(synced.problem) ? synced : await look(ops, { ...ask, fetch: false, local: true });
   if (!seen.ok) return seen;
   const chosen = seen.value.desired.instances.filter((i) => only === null || only.has(i.name));
   const names = chosen.map((i) => i.name);
