@@ -1,11 +1,10 @@
-import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { LineReader } from '../core/journal/line-reader.ts';
-import { pieceName } from '../core/journal/names.ts';
 import { LineScanner, type LineSink } from '../core/journal/scan.ts';
 import type { BadLine, JournalEvent } from '../core/journal/types.ts';
 import { type ReadPlace, scanDescriptor } from './journal-blocks.ts';
-import { groupRuns, type RunFiles, withFile } from './journal-files.ts';
+import { type RunFiles, withFile } from './journal-files.ts';
+import { type FolderRuns, type JournalFolders, statOrNull } from './journal-folders.ts';
 
 /** Gets the new lines of one instance's journal in order. */
 export type CursorSink = {
@@ -50,69 +49,10 @@ export type CursorState = {
   line: number;
 };
 
-/**
- * Folder listings shared by the cursors of one pass: one stat per folder and tick, a listing only when it changed. A folder
- * gets a file with every start of a bot, for years: between the ticks its names are not kept.
- */
-export class JournalFolders {
-  #tick = 0;
-  readonly #folders = new Map<string, Folder>();
-
-  /** A new pass begins: folders are looked at again. */
-  nextTick(): void {
-    this.#tick += 1;
-    this.forget();
-  }
-
-  /** Lets go of the names; who asks for them again has the folder listed anew. */
-  forget(): void {
-    for (const folder of this.#folders.values()) folder.names = undefined;
-  }
-
-  /** `version` changes when the names may have. */
-  look(folder: string): { version: number; readable: boolean } {
-    return this.#look(folder);
-  }
-
-  /** File names by market, null when the folder cannot be read. */
-  names(folder: string): ByMarket | null {
-    const entry = this.#look(folder);
-    if (entry.names === undefined) entry.names = namesIn(folder);
-    return entry.names;
-  }
-
-  #look(folder: string): Folder {
-    const before = this.#folders.get(folder);
-    if (before !== undefined && before.tick === this.#tick) return before;
-    const stat = statOrNull(folder);
-    const changedMs = stat?.mtimeMs ?? -1;
-    if (before?.settled === true && before.changedMs === changedMs) {
-      before.tick = this.#tick;
-      return before;
-    }
-    // File times are coarse: a file made just after the listing may leave the folder's time as it was.
-    const settled = stat !== null && Date.now() - changedMs > 100;
-    const names = namesIn(folder);
-    const version = (before?.version ?? 0) + 1;
-    const entry: Folder = { tick: this.#tick, changedMs, settled, version, readable: names !== null, names };
-    this.#folders.set(folder, entry);
-    return entry;
-  }
-}
-
-type Folder = {
-  tick: number;
-  changedMs: number;
-  settled: boolean;
-  version: number;
-  readable: boolean;
-  /** undefined: not kept. */
-  names: ByMarket | null | undefined;
-};
-
 /** Reads only what was appended to one instance's newest run, over rotations and restarts of the bot. */
 export class JournalCursor {
   readonly #pattern: string;
+  readonly #folder: string;
   readonly #market: string;
   readonly #enter: EnterRun;
   #version = -1;
@@ -124,6 +64,7 @@ export class JournalCursor {
   /** `pattern`: the journal path with the market filled in (`.../mm_AMZN-USD_*.jsonl`); `state`: from an earlier `toJSON`. */
   constructor(pattern: string, market: string, state?: CursorState, enter: EnterRun = () => null) {
     this.#pattern = pattern;
+    this.#folder = dirname(pattern);
     this.#market = market;
     this.#state = state;
     this.#enter = enter;
@@ -136,16 +77,13 @@ export class JournalCursor {
 
   /** Delivers what is new, or about `most` bytes of it. A torn last line waits for its end. */
   poll(folders: JournalFolders, sink: CursorSink, most = Number.POSITIVE_INFINITY): PollResult {
-    const folder = dirname(this.#pattern);
-    const { version, readable } = folders.look(folder);
-    const names = readable && version !== this.#version ? folders.names(folder) : undefined;
-    if (!readable || names === null) return { known: false, reason: 'journal folder cannot be read' };
+    const { version, readable } = folders.look(this.#folder);
+    const runs = readable && version !== this.#version ? folders.runs(this.#pattern, this.#market) : 'same';
+    if (!readable || runs === undefined) return { known: false, reason: 'journal folder cannot be read' };
     const found: Found = { bytes: 0, badLines: 0, firstBadLines: [], gaps: [], most, more: false };
-    if (names !== undefined) {
-      const runs = groupRuns(folder, names.get(this.#market) ?? [], this.#pattern, this.#market);
-      const newest = runs.at(-1);
-      if (newest === undefined) return { known: false, reason: 'no journal' };
-      this.#follow(runs, newest, found, sink);
+    if (runs === null) return { known: false, reason: 'no journal' };
+    if (runs !== 'same') {
+      this.#follow(runs, found, sink);
       this.#version = version;
     }
     const newRun = found.newRun === true;
@@ -161,11 +99,11 @@ export class JournalCursor {
   }
 
   /** Turns to a newer run or takes in new pieces of the present one. */
-  #follow(runs: RunFiles[], newest: RunFiles, found: Found, sink: CursorSink): void {
+  #follow({ newest, all }: FolderRuns, found: Found, sink: CursorSink): void {
     const state = this.#state;
     if (state !== undefined && state.startedAt !== newest.startedAt) {
       // What the old run wrote last, before the bot was started again; it may be gone by now.
-      this.#run = runs.find((run) => run.startedAt === state.startedAt && run.paths.includes(state.piece));
+      this.#run = all().find((run) => run.startedAt === state.startedAt && run.paths.includes(state.piece));
       if (this.#run === undefined) found.gaps.push(`${basename(state.piece)} was removed`);
       else this.#readToEnd(found, sink);
       this.#state = undefined;
@@ -264,30 +202,3 @@ type Found = {
   most: number;
   more: boolean;
 };
-
-function statOrNull(path: string) {
-  try {
-    return statSync(path, { throwIfNoEntry: false }) ?? null;
-  } catch {
-    return null;
-  }
-}
-
-/** Names of journal pieces by the market they say; sorted out once for all the cursors of a folder. */
-type ByMarket = ReadonlyMap<string, string[]>;
-
-function namesIn(folder: string): ByMarket | null {
-  const byMarket = new Map<string, string[]>();
-  try {
-    for (const name of readdirSync(folder)) {
-      const market = pieceName(name)?.market;
-      if (market === undefined) continue;
-      const known = byMarket.get(market);
-      if (known === undefined) byMarket.set(market, [name]);
-      else known.push(name);
-    }
-    return byMarket;
-  } catch {
-    return null;
-  }
-}

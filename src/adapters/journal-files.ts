@@ -47,14 +47,37 @@ export function listMarketRuns(pattern: string, market: string): Result<RunFiles
 }
 
 /** The same from a folder's file names. */
-export function groupRuns(folder: string, names: string[], pattern: string, market: string): RunFiles[] {
+export function groupRuns(folder: string, names: readonly string[], pattern: string, market: string): RunFiles[] {
   const fits = fitting(basename(pattern));
-  const runs = new Map<string, RunFiles & { pieces: number[] }>();
+  const head = `mm_${market}_`;
+  const runs = new Map<string, Piece[]>();
   for (const name of names) {
-    const piece = pieceName(name);
-    if (piece?.market === market && fits(name)) addPiece(runs, join(folder, name), piece);
+    // Most names are those of other markets.
+    const said = name.startsWith(head) ? pieceName(name) : null;
+    if (said?.market !== market || !fits(name)) continue;
+    const pieces = runs.get(said.startedAt);
+    if (pieces === undefined) runs.set(said.startedAt, [{ name, said }]);
+    else pieces.push({ name, said });
   }
-  return [...runs.values()].map(inOrder).sort((a, b) => compare(a.startedAt, b.startedAt));
+  return [...runs.values()].map((pieces) => inFolder(folder, pieces)).sort((a, b) => compare(a.startedAt, b.startedAt));
+}
+
+/** The run whose pieces these are, by their file names: one at least, of one market and start. */
+export function runOf(folder: string, names: readonly string[]): RunFiles {
+  return inFolder(
+    folder,
+    names.map((name) => ({ name, said: pieceName(name)! })),
+  );
+}
+
+/** Whether a name fits a glob (`*` and `?`, everything else stands for itself); with a single `*` no expression is compiled. */
+export function fitting(pattern: string): (name: string) => boolean {
+  const [head = '', tail, ...more] = pattern.split('*');
+  if (tail === undefined || more.length > 0 || pattern.includes('?')) {
+    const shape = globShape(pattern);
+    return (name) => shape.test(name);
+  }
+  return (name) => name.length >= head.length + tail.length && name.startsWith(head) && name.endsWith(tail);
 }
 
 /** Reads a whole file through the scanner in one pass over a reused buffer; `onBytes` after each block. */
@@ -167,17 +190,6 @@ function matchesOf(pattern: string): Result<string[]> {
 
 const statOf = (path: string) => statSync(path, { throwIfNoEntry: false }) ?? null;
 
-/** `*` and `?` in a file name; everything else stands for itself. */
-/** Whether a name fits a glob; one with a single `*`, as nearly all have, needs no expression to be compiled. */
-function fitting(pattern: string): (name: string) => boolean {
-  const [head = '', tail, ...more] = pattern.split('*');
-  if (tail === undefined || more.length > 0 || pattern.includes('?')) {
-    const shape = globShape(pattern);
-    return (name) => shape.test(name);
-  }
-  return (name) => name.length >= head.length + tail.length && name.startsWith(head) && name.endsWith(tail);
-}
-
 function globShape(pattern: string): RegExp {
   const source = pattern
     .replace(/[\\^$.+()[\]{}|]/g, '\\$&')
@@ -186,11 +198,8 @@ function globShape(pattern: string): RegExp {
   return new RegExp(`^${source}$`, 's');
 }
 
-function addPiece(
-  runs: Map<string, RunFiles & { pieces: number[] }>,
-  path: string,
-  name: PieceName | null = pieceName(basename(path)),
-): void {
+function addPiece(runs: Map<string, RunFiles & { pieces: number[] }>, path: string): void {
+  const name = pieceName(basename(path));
   const key = name === null ? path : join(dirname(path), name.stem);
   const run = runs.get(key) ?? {
     market: name?.market ?? null,
@@ -202,6 +211,15 @@ function addPiece(
   run.paths.push(path);
   run.pieces.push(name?.piece ?? 0);
   runs.set(key, run);
+}
+
+type Piece = { name: string; said: PieceName };
+
+/** Pieces of one run as files, in order. */
+function inFolder(folder: string, pieces: Piece[]): RunFiles {
+  const { market, startedAt } = pieces[0]!.said;
+  const ordered = pieces.length === 1 ? pieces : pieces.toSorted((a, b) => a.said.piece - b.said.piece);
+  return { market, startedAt, paths: ordered.map(({ name }) => join(folder, name)) };
 }
 
 function inOrder({ market, startedAt, paths, pieces }: RunFiles & { pieces: number[] }): RunFiles {

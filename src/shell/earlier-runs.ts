@@ -2,7 +2,8 @@
 import { resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { scanDescriptor } from '../adapters/journal-blocks.ts';
-import { firstEvent, listMarketRuns, type RunFiles, withFile } from '../adapters/journal-files.ts';
+import { firstEvent, type RunFiles, withFile } from '../adapters/journal-files.ts';
+import type { JournalFolders } from '../adapters/journal-folders.ts';
 import { placeBefore } from '../adapters/journal-seek.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
 import { leaveOut, observe, tells } from '../core/health/observe.ts';
@@ -15,11 +16,13 @@ export const SLICE_BYTES = 16 * 1024 * 1024;
 
 export class EarlierRuns {
   readonly #root: string;
+  readonly #folders: JournalFolders;
   /** One an instance: it is compared with the iteration before it only. */
   readonly #known = new Map<string, { envFileName: string; edges: EdgeSums | null }>();
 
-  constructor(root: string) {
+  constructor(root: string, folders: JournalFolders) {
     this.#root = root;
+    this.#folders = folders;
   }
 
   /** What the newest run of that env earned; null: no journal of one is there; undefined: `read` has not looked yet. */
@@ -38,9 +41,9 @@ export class EarlierRuns {
    * others have their turn.
    */
   async read(name: string, spec: Instance, envFileName: string): Promise<void> {
-    const runs = listMarketRuns(resolve(this.#root, spec.journal.path), spec.market);
+    const runs = this.#folders.runs(resolve(this.#root, spec.journal.path), spec.market)?.all() ?? [];
     let edges: EdgeSums | null = null;
-    for (const files of runs.ok ? runs.value.toReversed() : []) {
+    for (const files of runs.toReversed()) {
       const first = firstEvent(files.paths[0]!, tells);
       // A run that says at its start which env it has need not be read for another one's sake.
       if (first?.type === 'run_start' && envNameOf(first.envFile) !== envFileName) continue;

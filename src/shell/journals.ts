@@ -8,7 +8,8 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { JournalFolders, type PollResult } from '../adapters/journal-cursor.ts';
+import type { PollResult } from '../adapters/journal-cursor.ts';
+import { JournalFolders } from '../adapters/journal-folders.ts';
 import type { JournalEvidence } from '../adapters/journal-venue.ts';
 import { keep, loadKept } from '../adapters/kept-file.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
@@ -77,7 +78,8 @@ const WRITES_A_TURN = 8;
 export class Journals {
   readonly #root: string;
   readonly #cacheDir: string;
-  readonly #folders = new JournalFolders();
+  /** What the folders hold, for whoever looks at them in the same look. */
+  readonly folders = new JournalFolders();
   readonly #entries = new Map<string, RunEntry>();
   readonly #earlier: EarlierRuns;
   readonly #places = new WeakMap<Instance, Place>();
@@ -87,18 +89,18 @@ export class Journals {
   constructor(root: string, stateDir: string) {
     this.#root = root;
     this.#cacheDir = join(stateDir, 'cache');
-    this.#earlier = new EarlierRuns(root);
+    this.#earlier = new EarlierRuns(root, this.folders);
   }
 
   /** One look at many instances: until it is over no folder is listed twice, and what is caught up with is not read again. */
   async together<T>(work: () => Promise<T>): Promise<T> {
-    this.#folders.nextTick();
+    this.folders.nextTick();
     this.#look = new Map();
     try {
       return await work();
     } finally {
       this.#look = null;
-      this.#folders.forget();
+      this.folders.forget();
       for (const entry of this.#entries.values()) delete entry.polled;
     }
   }
@@ -186,8 +188,8 @@ export class Journals {
   #poll(entry: RunEntry, instance: LookedAt, spec: Instance, most?: number): PollResult {
     // Spec and cap are in the entry's key: for others there is another entry.
     entry.sink ??= sinkOf(entry, spec, capOf(instance));
-    if (this.#look === null) this.#folders.nextTick();
-    const polled = entry.cursor.poll(this.#folders, entry.sink, most);
+    if (this.#look === null) this.folders.nextTick();
+    const polled = entry.cursor.poll(this.folders, entry.sink, most);
     if (!polled.known) return polled;
     const offset = entry.cursor.toJSON()?.offset ?? 0;
     if (polled.bytes > 0 || polled.newRun) entry.changed = true;

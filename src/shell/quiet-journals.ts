@@ -5,8 +5,8 @@
 import { dirname, isAbsolute } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { JournalFolders } from '../adapters/journal-cursor.ts';
 import { endOf, referenceOf, stillEnds } from '../adapters/journal-end.ts';
+import type { JournalFolders } from '../adapters/journal-folders.ts';
 import { glanceOf } from '../core/health/glance.ts';
 import { newRunState, type RunState } from '../core/health/run.ts';
 import type { RunStartEvent } from '../core/journal/types.ts';
@@ -30,7 +30,7 @@ type Quiet = {
 
 /** `inner` restores and reads; `file` is read at the first look. */
 export function quietJournals(root: string, inner: Journals, file: GlanceFile): JournalReader {
-  const folders = new JournalFolders();
+  const { folders } = inner;
   const looked = new Map<string, LookedAt>();
   /** Whose glance still stands, by name; null: theirs does not. */
   const quiet = new Map<string, Quiet | null>();
@@ -136,7 +136,6 @@ export function quietJournals(root: string, inner: Journals, file: GlanceFile): 
   return {
     together: (work) =>
       inner.together(async () => {
-        folders.nextTick();
         within = true;
         look += 1;
         try {

@@ -39,7 +39,11 @@ export function needsWholeRun({ instance, observed, decided, memory }: Situation
 
 /** Reads it; false: there was nothing to read, so that the plan stands. */
 export async function readUnread(ops: Ops, { wholeRuns, earlier }: Unread): Promise<boolean> {
-  for (const instance of wholeRuns) await ops.journals.readWhole(instance);
-  for (const { instance, envFileName } of earlier) await ops.journals.readEarlier(instance, envFileName);
-  return wholeRuns.length + earlier.length > 0;
+  if (wholeRuns.length + earlier.length === 0) return false;
+  const read = async () => {
+    for (const instance of wholeRuns) await ops.journals.readWhole(instance);
+    for (const { instance, envFileName } of earlier) await ops.journals.readEarlier(instance, envFileName);
+  };
+  await (ops.journals.together?.(read) ?? read());
+  return true;
 }

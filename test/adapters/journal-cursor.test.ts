@@ -12,8 +12,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type CursorState, JournalCursor, JournalFolders, type PollResult } from '../../src/adapters/journal-cursor.ts';
+import { type CursorState, JournalCursor, type PollResult } from '../../src/adapters/journal-cursor.ts';
 import { listMarketRuns, listRuns } from '../../src/adapters/journal-files.ts';
+import { JournalFolders } from '../../src/adapters/journal-folders.ts';
 
 let folder: string;
 beforeEach(() => {

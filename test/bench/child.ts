@@ -11,7 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { JournalCursor, JournalFolders } from '../../src/adapters/journal-cursor.ts';
+import { JournalCursor } from '../../src/adapters/journal-cursor.ts';
+import { JournalFolders } from '../../src/adapters/journal-folders.ts';
 import { journalLines, type Layout, writeJournal } from '../support/journal-generator.ts';
 import { liveFleet } from '../support/live-fleet.ts';
 import { pushToConverged } from './converge.ts';
@@ -19,7 +20,7 @@ import { commitPairs, passesInTurn, running, wholeTrail } from './git-programs.t
 import { writeRepository } from './git-repository.ts';
 import { observeProcesses } from './process-child.ts';
 import { scaleRow } from './scale-child.ts';
-import { wholeTicks } from './tick-child.ts';
+import { afterNewJournal, wholeTicks } from './tick-child.ts';
 
 const [name, ...args] = process.argv.slice(2) as [string, ...string[]];
 switch (name) {
@@ -48,6 +49,18 @@ switch (name) {
       process.stdout.write(JSON.stringify(await wholeTicks(fleet, Number(args[1]))));
     } finally {
       await fleet.end();
+    }
+    break;
+  }
+  case 'new-journal': {
+    const [few, many] = [await liveFleet(Number(args[0])), await liveFleet(Number(args[0]))];
+    try {
+      const [fewNames, manyNames, pairs] = args.slice(1).map(Number) as [number, number, number];
+      const samples = await afterNewJournal({ fleet: few, names: fewNames }, { fleet: many, names: manyNames }, pairs);
+      process.stdout.write(JSON.stringify(samples));
+    } finally {
+      await few.end();
+      await many.end();
     }
     break;
   }

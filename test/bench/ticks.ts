@@ -1,7 +1,7 @@
 /** What a tick of the daemon costs. */
 import { join } from 'node:path';
 import { folder, median, node, PAIRS, row, run } from './measure.ts';
-import type { Blocks, TickSample } from './tick-child.ts';
+import type { Blocks, NewJournalSample, TickSample } from './tick-child.ts';
 
 export function ticks(): void {
   const { stdout } = run(node('tick', join(folder, 'tick'), String(Math.max(PAIRS, 15))));
@@ -27,6 +27,7 @@ export function ticks(): void {
     limit: 1 / 80,
   });
   wholeTick();
+  journalCame();
 }
 
 /** The same for everything that a pass between two looks at git does: processes, journals, local state, the plan. */
@@ -42,4 +43,21 @@ function wholeTick(): void {
   const block = { goal: 'G16', peer: '-', limit: 50, unit: 'ms' };
   row({ ...block, what: `${whole}: blocks the loop, median`, ratio: blocks.median });
   row({ ...block, what: `${whole}: blocks the loop, worst`, ratio: blocks.max });
+}
+
+const FEW = 400;
+const MANY = 10_000;
+
+/** A folder gets a file with every start of a bot, for years: it is listed again, and little besides may grow with it. */
+function journalCame(): void {
+  const sizes = [300, FEW, MANY, Math.max(PAIRS, 15)].map(String);
+  const samples = JSON.parse(run(node('new-journal', ...sizes)).stdout) as NewJournalSample[];
+  const middle = (of: (sample: NewJournalSample) => number) => median(samples.map(of));
+  const what = 'pass of 300 after a new journal';
+  const growth = middle((s) => s.many / s.few);
+  row({ goal: 'G9', what: `${what}, ${MANY} names`, peer: `the same, ${FEW} names`, ratio: growth, limit: 3 });
+  const exponent = Math.log(growth) / Math.log(MANY / FEW);
+  row({ goal: 'G9', what: `${what}: exponent`, peer: '-', ratio: exponent, limit: 1 / 3 });
+  const beside = middle((s) => (s.many - s.few) / (s.listMany - s.listFew));
+  row({ goal: 'G9', what: `${what}: what names add`, peer: 'listing them', ratio: beside, limit: 2 });
 }

@@ -93,6 +93,18 @@ test('a journal that grew, shrank, was touched or has another run behind it is r
   expect((await compared()).quiet).toEqual(NAMES);
 });
 
+test('journals of older runs come and go, and none is read for their sake; one that goes on is', async () => {
+  const [first, second] = NAMES as [string, string];
+  const older = fleet.journal(first).replace('20261101_000000', '20261031_000000');
+  writeFileSync(older, readFileSync(fleet.journal(first), 'utf8').replaceAll('livelive', 'otherone'));
+  expect((await compared()).quiet).toEqual(NAMES);
+  rmSync(older);
+  const piece = fleet.journal(second).replace(/jsonl$/, '1.jsonl');
+  writeFileSync(piece, '');
+  utimesSync(piece, 4e9, 4e9);
+  expect((await compared()).quiet).toEqual(NAMES.filter((name) => name !== second));
+});
+
 test('half a line at the end is not the end', async () => {
   const [first] = NAMES as [string];
   const half = '{"ts": 1771200999.5, "type": "heartbeat", "run_id": ';
