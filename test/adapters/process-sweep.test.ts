@@ -77,10 +77,7 @@ test('a process that takes on our markers by an exec is found, whatever was seen
   const child = shell(`read go; exec env MMFLEET_FLEET=${world.fleetId} MMFLEET_INSTANCE=amzn sleep 60`);
   expect(await agreed()).toEqual([]);
   say(child);
-  await until(
-    () => nameOf(child.pid!) !== 'sh' && nameOf(child.pid!) !== 'dash' && nameOf(child.pid!) !== 'env',
-    'it is another program',
-  );
+  await until(() => sleeps(child), 'it sleeps');
   expect(await agreed()).toEqual(['amzn']);
 });
 
@@ -88,11 +85,12 @@ test('a process that drops or changes its markers by an exec is what it is now, 
   const drops = shell('read go; exec env -u MMFLEET_INSTANCE -u MMFLEET_FLEET sleep 60', ours('amzn'));
   const changes = shell('read go; exec env MMFLEET_INSTANCE=mon sleep 60', ours('pump'));
   const before = await swept();
-  expect(before.map((f) => f.instance)).toEqual(['amzn', 'pump']);
+  const of = ({ pid }: ChildProcess) => before.find((f) => f.pid === pid)!;
+  expect([of(drops).instance, of(changes).instance]).toEqual(['amzn', 'pump']);
   for (const child of [drops, changes]) say(child);
   for (const child of [drops, changes]) await until(() => sleeps(child), 'it sleeps');
   expect(await agreed()).toEqual(['mon']);
-  expect((await swept())[0]).toMatchObject({ pid: changes.pid, startTicks: before[1]!.startTicks });
+  expect((await swept())[0]).toMatchObject({ pid: changes.pid, startTicks: of(changes).startTicks });
 });
 
 test('children of a bot come and go, also those that lead a session of their own later', async () => {
