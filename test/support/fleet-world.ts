@@ -16,6 +16,7 @@ import { execa } from 'execa';
 import { systemClock } from '../../src/adapters/clock.ts';
 import { createProcessRuntime } from '../../src/adapters/process.ts';
 import { withState } from './command-venue.mjs';
+import { killAll } from './puppet.ts';
 
 export const CANARY = { MM_API_KEY: 'canary-api-key-5f1c', MM_STARK_PRIVATE_KEY: '0xcanary7d3e9b52aa4410ffcanary' };
 /** This folder; bundled into the benchmark, the file is elsewhere and its neighbours are found from the project's root. */
@@ -163,8 +164,7 @@ export async function fleetWorld(instances: Market[] = THREE, options: WorldOpti
     /** Events of the newest run of a market, and its journal. */
     journalOf: (market: string) => newestJournal(join(ops, 'data/mm_journal'), market),
     end: async () => {
-      const all = await runtime.list();
-      for (const copy of all.known ? all.value : []) await runtime.signal(copy, 'SIGKILL');
+      await killAll(runtime);
       // A git process of a killed mmfleet may still be writing.
       rmSync(dir, { recursive: true, force: true, maxRetries: 10 });
     },

@@ -4,7 +4,9 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
+import { liveProcess } from '../../src/adapters/process-table.ts';
 import { parseEnv } from '../../src/core/env/read.ts';
+import type { ProcessCopy } from '../../src/core/ports.ts';
 import { desiredDigest } from '../../src/shell/desired.ts';
 import { openOps } from '../../src/shell/ops.ts';
 import { baseEnv } from './fleet-world.ts';
@@ -50,13 +52,12 @@ export async function liveFleet(count: number, options: { lines?: number; interv
   const past = some(options.lines ?? 230);
   mkdirSync(join(root, 'data/mm_journal'), { recursive: true });
   for (const name of names) writeFileSync(journal(name), inMarket(name, runStart(name, root) + past));
-  const pids = await startAll(root);
+  const bots = await startAll(root);
 
   return {
     dir,
     root,
     names,
-    pids,
     journal,
     git,
     /** Appends ten lines to the journals of these instances, as their bots would. */
@@ -69,27 +70,23 @@ export async function liveFleet(count: number, options: { lines?: number; interv
       for (const name of names) appendFileSync(journal(name), inMarket(name, text));
     },
     end: async () => {
-      for (const pid of pids) {
-        try {
-          process.kill(-pid, 'SIGKILL');
-        } catch {
-          // Ended before.
-        }
-      }
+      // One that ended before may have left its pid to a stranger.
+      for (const { pid, startTicks } of bots)
+        if (liveProcess(pid)?.startTicks === startTicks) process.kill(-pid, 'SIGKILL');
       await rm(dir, { recursive: true, force: true });
     },
   };
 }
 
 /** Starts what the head declares, as a pass would after its proof of flatness. */
-async function startAll(root: string): Promise<number[]> {
+async function startAll(root: string): Promise<ProcessCopy[]> {
   const ops = await openOps(root);
   if (!ops.ok) throw new Error(ops.problem.message);
   const head = await ops.value.git.head();
   if (!head.ok || head.value === null) throw new Error('no head');
   const desired = await ops.value.desiredAt(head.value);
   if (!desired.ok || desired.value.fleet === null) throw new Error('no fleet');
-  const pids: number[] = [];
+  const bots: ProcessCopy[] = [];
   for (const instance of desired.value.instances) {
     const { spec, env } = instance;
     if (spec === null || env === null || spec.runtime.kind !== 'process') throw new Error(instance.name);
@@ -111,10 +108,10 @@ async function startAll(root: string): Promise<number[]> {
       },
     });
     if (!started.ok) throw new Error(started.problem.message);
-    pids.push(started.value.pid);
+    bots.push(started.value);
     await ops.value.local.writeRestarts(instance.name, { restarts: 0, lastStartMs: Date.now(), exitedMs: null });
   }
-  return pids;
+  return bots;
 }
 
 const RUN_ID = 'live'.repeat(8);

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../src/adapters/clock.ts';
 import { createProcessRuntime } from '../../src/adapters/process.ts';
 import { liveProcess } from '../../src/adapters/process-table.ts';
-import type { ProcessCopy, StartOrder } from '../../src/core/ports.ts';
+import type { ProcessCopy, RuntimePort, StartOrder } from '../../src/core/ports.ts';
 import { withState } from './command-venue.mjs';
 
 export type Book = { position: string; orders: { id: string; side: string; price: string; size: string }[] };
@@ -99,8 +99,7 @@ export function scratch(market = 'AMZN-USD') {
       return all.value;
     },
     end: async () => {
-      const all = await runtime.list();
-      for (const copy of all.known ? all.value : []) await runtime.signal(copy, 'SIGKILL');
+      await killAll(runtime);
       rmSync(dir, { recursive: true, force: true });
     },
   };
@@ -117,6 +116,15 @@ export async function until<T>(look: () => T | Promise<T>, what: string, deadlin
   }
 }
 
+/** Kills every copy and waits for their end: one that was in the middle of a write still does it. */
+export async function killAll(runtime: RuntimePort): Promise<void> {
+  await until(async () => {
+    const all = await runtime.list();
+    for (const copy of all.known ? all.value : []) await runtime.signal(copy, 'SIGKILL');
+    return all.known && all.value.length === 0;
+  }, 'all ended');
+}
+
 /** Whether a process lives, zombies not counted. */
 export const alive = (pid: number): boolean => liveProcess(pid) !== null;
 
@@ -125,10 +133,12 @@ function put(path: string, text: string): void {
   renameSync(`${path}.tmp`, path);
 }
 
+/** Whole lines: the last one may be half written. */
 function lines(path: string): string[] {
   return existsSync(path)
     ? readFileSync(path, 'utf8')
         .split('\n')
+        .slice(0, -1)
         .filter((l) => l !== '')
     : [];
 }
