@@ -1,7 +1,6 @@
 /** Every process that carries our markers, in one cheap sweep of the process table: the fast path beside `process-table.ts`. */
 import { closeSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { EMPTY_ENVIRON_READS, isOver, liveProcess, otherThreads, type ProcessRow } from './process-table.ts';
+import { beforeNextLook, isOver, liveProcess, otherThreads, type ProcessRow, whyEmpty } from './process-table.ts';
 
 /** A live process with the `MMFLEET_*` variables it was started with. */
 export type Marked = { row: ProcessRow; env: Readonly<Record<string, string>> };
@@ -36,29 +35,38 @@ export class ProcessSweep {
   #most: number | null = null;
   #sweep = 0;
 
-  /** The carriers of one fleet, in no order. Throws when /proc, or a process that may be ours, cannot be read: unknown, never empty. */
+  /** The carriers of one fleet, in no order. Throws when /proc, or a process that may be ours, cannot be read or told: unknown, never empty. */
   async marked(fleet: string): Promise<Marked[]> {
     const found: Marked[] = [];
-    let again: number[] = [];
     this.#sweep += 1;
-    for (const name of readdirSync('/proc')) {
-      const first = name.charCodeAt(0);
-      if (first < 0x31 || first > 0x39) continue;
-      const pid = Number(name);
-      const answer = this.#look(pid, fleet);
-      if (answer === 'again') again.push(pid);
-      else if (answer !== null) found.push(answer);
+    let newest = newestPid();
+    const first = pids();
+    let listed: Set<number> | null = null;
+    for (let [looks, rest] = [1, first]; rest.length > 0; looks += 1) {
+      const again: number[] = [];
+      let ended = false;
+      for (const pid of rest) {
+        const answer = this.#look(pid, fleet);
+        if (answer === 'over') ended = true;
+        else if (answer === 'changes') again.push(pid);
+        else if (answer !== null) found.push(answer);
+      }
+      const since = newest;
+      if (ended) newest = newestPid();
+      if (newest !== since) {
+        // Who ended after the list was made may have left a child that is not on it.
+        listed ??= new Set(first);
+        for (const pid of pids()) {
+          if (listed.has(pid)) continue;
+          listed.add(pid);
+          again.push(pid);
+        }
+      }
+      if (again.length > 0 && !(await beforeNextLook(looks)))
+        throw new Error(`what pid ${again[0]} carries cannot be told`);
+      rest = again;
     }
     for (const [pid, seen] of this.#seen) if (seen.sweep !== this.#sweep) this.#forget(pid, seen);
-    // In the middle of an exec the environment is empty for a moment: look again before believing it.
-    for (let read = 1; again.length > 0 && read < EMPTY_ENVIRON_READS; read += 1) {
-      await nextTurn();
-      again = again.filter((pid) => {
-        const answer = this.#look(pid, fleet);
-        if (answer !== null && answer !== 'again') found.push(answer);
-        return answer === 'again';
-      });
-    }
     return found;
   }
 
@@ -67,7 +75,7 @@ export class ProcessSweep {
     for (const [pid, seen] of this.#seen) this.#forget(pid, seen);
   }
 
-  #look(pid: number, fleet: string): Marked | null | 'again' {
+  #look(pid: number, fleet: string): Marked | null | 'over' | 'changes' {
     const seen = this.#seen.get(pid);
     if (seen !== undefined) {
       seen.sweep = this.#sweep;
@@ -104,15 +112,20 @@ export class ProcessSweep {
   }
 
   #stillIdle(stat: number): boolean {
+    const text = this.#statOf(stat);
+    return text !== null && isOver(text);
+  }
+
+  /** null: its process is gone. */
+  #statOf(fd: number): string | null {
     try {
-      const length = readSync(stat, this.#buffer, 0, this.#buffer.length, 0);
-      return isOver(this.#buffer.toString('latin1', 0, length));
+      return this.#buffer.toString('latin1', 0, readSync(fd, this.#buffer, 0, this.#buffer.length, 0));
     } catch {
-      return false;
+      return null;
     }
   }
 
-  #read(pid: number, fleet: string): Marked | null | 'again' {
+  #read(pid: number, fleet: string): Marked | null | 'over' | 'changes' {
     const found = this.#readAt(pid, `/proc/${pid}/environ`, fleet);
     if (found !== 'empty') return found;
     for (const thread of otherThreads(pid)) {
@@ -122,7 +135,7 @@ export class ProcessSweep {
     return this.#withoutEnviron(pid);
   }
 
-  #readAt(pid: number, environ: string, fleet: string): Marked | null | 'again' | 'empty' {
+  #readAt(pid: number, environ: string, fleet: string): Marked | null | 'over' | 'changes' | 'empty' {
     const opened = this.#open(environ);
     if (opened === 'gone') return 'empty';
     if (opened === 'foreign') {
@@ -137,7 +150,7 @@ export class ProcessSweep {
       const marked = theirs === fleet ? markedOf(pid, markersIn(bytes)) : null;
       // What stat said belongs to what environ said only if that program still runs. Of others nothing more is said.
       if (marked === 'gone' || (marked !== null && !this.#runs(opened)))
-        return liveProcess(pid) === null ? null : 'again';
+        return liveProcess(pid) === null ? 'over' : 'changes';
       kept = this.#keep(pid, { kind: 'image', fd: opened, marked, fleet: theirs });
       return marked;
     } finally {
@@ -145,16 +158,16 @@ export class ProcessSweep {
     }
   }
 
-  /** A zombie and a kernel thread have no environment and stay as they are; anything else is in the middle of an exec. */
-  #withoutEnviron(pid: number): null | 'again' {
+  /** A zombie and a kernel thread have no environment and stay as they are. */
+  #withoutEnviron(pid: number): null | 'over' | 'changes' {
     const stat = this.#open(`/proc/${pid}/stat`);
-    if (typeof stat === 'string') return null;
-    if (!this.#stillIdle(stat)) {
-      closeSync(stat);
-      return 'again';
-    }
-    if (!this.#keep(pid, { kind: 'idle', fd: stat, marked: null, fleet: null })) closeSync(stat);
-    return null;
+    if (stat === 'foreign') return null;
+    const text = stat === 'gone' ? null : this.#statOf(stat);
+    const why = text === null ? 'over' : whyEmpty(text);
+    const stays = text !== null && isOver(text);
+    const kept = stays && this.#keep(pid, { kind: 'idle', fd: stat as number, marked: null, fleet: null });
+    if (stat !== 'gone' && !kept) closeSync(stat);
+    return why === 'over' || why === 'changes' ? why : null;
   }
 
   #readAll(fd: number): Buffer {
@@ -203,6 +216,21 @@ export class ProcessSweep {
     this.#kept -= 1;
     closeSync(seen.fd);
   }
+}
+
+/** Another text as soon as a process or thread was made. */
+function newestPid(): string {
+  return readFileSync('/proc/loadavg', 'latin1').split(' ')[4] ?? '';
+}
+
+/** Every process there is now, kernel threads and zombies among them. */
+function pids(): number[] {
+  const found: number[] = [];
+  for (const name of readdirSync('/proc')) {
+    const first = name.charCodeAt(0);
+    if (first >= 0x31 && first <= 0x39) found.push(Number(name));
+  }
+  return found;
 }
 
 function descriptorLimit(): number {

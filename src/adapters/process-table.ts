@@ -1,6 +1,6 @@
 /** The Linux process table as values, every process read anew. Reading only; `process-sweep.ts` is the fast path. */
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 
 export type ProcessRow = {
   pid: number;
@@ -15,8 +15,10 @@ export type ProcessRow = {
 /** Clock ticks a second in /proc: fixed at 100 by the kernel's user interface on every platform node runs on. */
 const TICKS_PER_SECOND = 100;
 const KERNEL_THREAD = 0x00200000;
-/** Looks at an environment that is empty, a turn of the loop apart, before it is believed. */
-export const EMPTY_ENVIRON_READS = 20;
+const EXITING = 0x00000004;
+/** A process in the middle of an exec is looked at so often: a turn of the loop apart first, then a millisecond. */
+const TURNS = 20;
+const LOOKS = 2_000;
 
 /** Every live process; zombies and kernel threads are left out. Throws when /proc itself cannot be read. */
 export function liveProcesses(): ProcessRow[] {
@@ -41,6 +43,28 @@ export function liveProcess(pid: number): ProcessRow | null {
 /** Whether a stat line is that of a zombie without a thread left, or of a kernel thread, which never was a program. */
 export function isOver(stat: string): boolean {
   return areOver(fieldsOf(stat));
+}
+
+/**
+ * Why an environment is empty, by the stat line: its process is `over`, is a `thread` of the kernel, was started with `none`,
+ * or it `changes`, in the middle of an exec: what it will carry cannot be told yet.
+ */
+export function whyEmpty(stat: string): 'over' | 'thread' | 'none' | 'changes' {
+  const fields = fieldsOf(stat);
+  const flags = Number(fields[6]);
+  if ((flags & KERNEL_THREAD) !== 0) return 'thread';
+  if (areOver(fields)) return 'over';
+  // Where it begins and ends in memory: nowhere before an exec has put it there, and after the memory was given up.
+  const [begin = '0', end = '0'] = fields.slice(47);
+  if (end !== '0') return begin === end ? 'none' : 'changes';
+  return (flags & EXITING) !== 0 && !(Number(fields[17]) > 1) ? 'over' : 'changes';
+}
+
+/** Before something is looked at once more, after so many looks; false: it was enough. */
+export async function beforeNextLook(looks: number): Promise<boolean> {
+  if (looks < TURNS) await nextTurn();
+  else await pause(1);
+  return looks < LOOKS;
 }
 
 /** The command name in brackets may itself hold blanks and brackets: fields count from the last bracket. */
@@ -83,9 +107,9 @@ function textOf(path: string): string {
 
 let buffer = Buffer.alloc(16 * 1024);
 
-/** The environment a process was started with; null when it is gone or belongs to somebody else. */
+/** The environment a process was started with; null when it is gone or belongs to somebody else. Throws when it cannot be told. */
 export async function environOf(row: ProcessRow): Promise<Record<string, string> | null> {
-  for (let read = 0; read < EMPTY_ENVIRON_READS; read += 1) {
+  for (let looks = 1; ; looks += 1) {
     const first = readOf(row.pid, 'environ');
     const text = first === null || first === '' ? threadsEnviron(row.pid) : first;
     if (first === null && text === '') return null;
@@ -93,10 +117,10 @@ export async function environOf(row: ProcessRow): Promise<Record<string, string>
       // The pid may have been given to another process between the two reads.
       return liveProcess(row.pid)?.startTicks === row.startTicks ? parseEnviron(text) : null;
     }
-    // In the middle of an exec the environment is empty for a moment: look again before believing it.
-    await nextTurn();
+    const why = whyEmpty(readOf(row.pid, 'stat') ?? '');
+    if (why !== 'changes') return why === 'none' ? {} : null;
+    if (!(await beforeNextLook(looks))) throw new Error(`what pid ${row.pid} carries cannot be told`);
   }
-  return null;
 }
 
 /** Folders in /proc of the threads of a process other than the first, which may have ended before them. */

@@ -1,9 +1,10 @@
 /** The sweep against the plain reading of every process, on real processes that exec, fork, become daemons and end. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ProcessSweep } from '../../src/adapters/process-sweep.ts';
-import { environOf, liveProcess, liveProcesses } from '../../src/adapters/process-table.ts';
+import { environOf, liveProcess, liveProcesses, whyEmpty } from '../../src/adapters/process-table.ts';
 import { scratch, until } from '../support/puppet.ts';
 
 /** The kernel gives the number after this one to the next process. */
@@ -105,6 +106,25 @@ test('children of a bot come and go, also those that lead a session of their own
   expect(await agreed()).toHaveLength(2);
   for (const { pid } of await plain()) process.kill(pid, 'SIGKILL');
   await until(async () => (await plain()).length === 0, 'all ended');
+  expect(await agreed()).toEqual([]);
+});
+
+test('a process that hands over to a child and ends, again and again, is never missed', async () => {
+  const relay = join(world.dir, 'relay.sh');
+  writeFileSync(relay, 'sleep 0.01\nsh "$0" &\n');
+  shell(`exec sh ${relay}`, ours('amzn'));
+  for (let look = 0; look < 200; look += 1) expect((await swept()).length, `look ${look}`).toBeGreaterThan(0);
+  rmSync(relay);
+  await until(async () => (await plain()).length === 0, 'the last of them ended');
+  expect(await agreed()).toEqual([]);
+});
+
+test('a process without any environment is none of ours, at once', async () => {
+  const child = shell('read go; exec env -i sleep 60', ours('amzn'));
+  expect(await agreed()).toEqual(['amzn']);
+  say(child);
+  await until(() => sleeps(child), 'it sleeps');
+  expect(whyEmpty(readFileSync(`/proc/${child.pid}/stat`, 'utf8'))).toBe('none');
   expect(await agreed()).toEqual([]);
 });
 
