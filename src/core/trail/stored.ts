@@ -6,7 +6,7 @@ import { TRAIL_KINDS } from './trailers.ts';
 import type { TrailEntry } from './types.ts';
 
 /** Raised with every change of what an entry is or how a message is read: an older text is then no answer any more. */
-export const STORED_FORMAT = 3;
+export const STORED_FORMAT = 4;
 
 /** `lines`: one a entry, in the order of the columns, none holds a line feed. */
 export type StoredTrail = { columns: string; lines: string[] };
@@ -14,6 +14,7 @@ export type StoredTrail = { columns: string; lines: string[] };
 export function storeTrail(entries: readonly TrailEntry[], bytesOf: (text: string) => number): StoredTrail {
   const people = pool<string>();
   const instances = pool<string | null>();
+  const paths = pool<string>();
   const lines = entries.map(({ subject, body, trailers }) =>
     JSON.stringify([subject, body, ...trailers.flatMap(({ key, value }) => [key, value])]),
   );
@@ -33,7 +34,8 @@ export function storeTrail(entries: readonly TrailEntry[], bytesOf: (text: strin
     ours: entries.map((e) => (e.ours ? '1' : '0')).join(''),
     files: entries.map((e) => e.files.length),
     statuses: files.map((f) => f.status).join(''),
-    paths: files.map((f) => f.path),
+    path: files.map((f) => paths.placeOf(f.path)),
+    paths: paths.values,
     bytes: lines.map((line) => bytesOf(line) + 1),
   };
   return { columns: JSON.stringify(columns), lines };
@@ -77,6 +79,8 @@ type Columns = {
   files: number[];
   /** Of all files, a letter each. */
   statuses: string;
+  path: number[];
+  /** Receipts and holds are touched over and over. */
   paths: string[];
   bytes: number[];
 };
@@ -184,9 +188,9 @@ function readLine(line: string): Message {
   return { subject, body, trailers };
 }
 
-function filesOf({ statuses, paths }: Stored, first: number, count: number): TrailEntry['files'] {
+function filesOf({ statuses, path, paths }: Stored, first: number, count: number): TrailEntry['files'] {
   const files = new Array<TrailEntry['files'][number]>(count);
   for (let n = 0; n < count; n += 1)
-    files[n] = { status: statuses[first + n] as TrailEntry['files'][number]['status'], path: paths[first + n]! };
+    files[n] = { status: statuses[first + n] as TrailEntry['files'][number]['status'], path: paths[path[first + n]!]! };
   return files;
 }
