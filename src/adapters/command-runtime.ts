@@ -2,7 +2,14 @@
 import type { Clock, ProcessCopy, StartOrder } from '../core/ports.ts';
 import { fail, type Known, known, ok, type Result, unknown } from '../core/problem.ts';
 import type { CommandRuntime } from '../core/spec/types.ts';
-import { checkCommand, childEnvironment, materialise, removeMaterialised, scrubbedEnvironment } from './launch.ts';
+import {
+  checkCommand,
+  childEnvironment,
+  materialise,
+  materialisedValues,
+  removeMaterialised,
+  scrubbedEnvironment,
+} from './launch.ts';
 import type { ProcessRuntimePort } from './process.ts';
 import { bootedAtMs, liveProcess, startedAtMs } from './process-table.ts';
 import { fillArguments, oneObject, runCommand } from './run-command.ts';
@@ -32,6 +39,7 @@ export function createCommandRuntime(options: Options): ProcessRuntimePort {
       const copies = await status(options);
       return copies.known ? { ...copies, value: copies.value.length === 0 } : copies;
     },
+    startedWith: (instance, keys) => materialisedValues(options.stateDir, instance, keys),
     cleanup: (instance) => removeMaterialised(options.stateDir, instance),
   };
 }

@@ -1,7 +1,8 @@
 /** What a bot is started with: its environment and its materialised env file. */
 import { accessSync, constants, statSync } from 'node:fs';
-import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
+import { parseEnv } from '../core/env/read.ts';
 import type { StartOrder } from '../core/ports.ts';
 import { fail, ok, type Result } from '../core/problem.ts';
 
@@ -36,6 +37,18 @@ export async function materialise(stateDir: string, order: StartOrder): Promise<
   const path = join(folder, safeName(order.envFileName));
   await writeFile(path, withSecrets(order.envText, order.secrets), { mode: 0o600, flag: 'wx' });
   return path;
+}
+
+/** What these keys were in the files that `materialise` left; {} once they were removed, or where they cannot be read. */
+export async function materialisedValues(stateDir: string, instance: string, keys: readonly string[]): Promise<Env> {
+  const folder = runFolder(stateDir, instance);
+  try {
+    const texts = await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8')));
+    const { values } = parseEnv(texts.join('\n'), folder);
+    return Object.fromEntries(keys.flatMap((key) => (values[key] === undefined ? [] : [[key, values[key]]])));
+  } catch {
+    return {};
+  }
 }
 
 /** Removes the materialised files of an instance; nothing happens when there are none. */

@@ -6,12 +6,21 @@ import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, ProcessCopy, RuntimePort, StartOrder } from '../core/ports.ts';
 import { fail, type Known, known, ok, type Result, unknown } from '../core/problem.ts';
-import { checkCommand, childEnvironment, materialise, removeMaterialised, safeName } from './launch.ts';
+import {
+  checkCommand,
+  childEnvironment,
+  materialise,
+  materialisedValues,
+  removeMaterialised,
+  safeName,
+} from './launch.ts';
 import { type Marked, ProcessSweep } from './process-sweep.ts';
 import { bootedAtMs, liveProcess, liveProcesses, startedAtMs } from './process-table.ts';
 
-/** A RuntimePort that also removes what a start left in the state folder. */
+/** A RuntimePort that also looks after what a start left in the state folder. */
 export type ProcessRuntimePort = RuntimePort & {
+  /** What these keys, also secret ones, were at the start of the newest run, until `cleanup`; {} where that is not known. */
+  startedWith(instance: string, keys: readonly string[]): Promise<Record<string, string>>;
   /** Removes the materialised env file; call once the process is gone. */
   cleanup(instance: string): Promise<void>;
 };
@@ -40,6 +49,7 @@ export function createProcessRuntime(options: Options): ProcessRuntimePort {
     start: (order) => inTurn(() => start(order, options)),
     signal: async (copy, signal) => sendSignal(copy, signal),
     gone: (copy) => readTable(options.clock, () => isGone(copy, options.fleetId)),
+    startedWith: (instance, keys) => materialisedValues(options.stateDir, instance, keys),
     cleanup: (instance) => removeMaterialised(options.stateDir, instance),
   };
 }

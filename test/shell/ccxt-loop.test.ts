@@ -89,6 +89,33 @@ test('it starts when its market was proved flat', async () => {
   expect(await w.pidOf('amzn')).not.toBeNull();
 });
 
+test('a run is not proved flat on the account of other secrets', async () => {
+  const path = join(w.ops, 'secrets/all.env');
+  const [before, pid] = [readFileSync(path, 'utf8'), await w.pidOf('amzn')];
+  writeFileSync(path, before.replace(/^MM_VAULT_ID=.*$/m, 'MM_VAULT_ID=999'));
+  for (const args of [
+    ['restart', 'amzn', '--reason', 'moving'],
+    ['flatten', 'amzn'],
+  ]) {
+    const run = await w.cli(...args);
+    expect([run.code, `${run.out}${run.err}`]).toEqual([
+      4,
+      expect.stringContaining('its run began with another MM_VAULT_ID, which tells the account: put that one back'),
+    ]);
+  }
+  expect(await w.pidOf('amzn')).toBe(pid);
+  writeFileSync(path, before);
+  expect(await w.cli('flatten', 'amzn')).toMatchObject({ code: 0 });
+  // Proved flat, it may move: here to an account that the key does not belong to, which the venue tells.
+  writeFileSync(path, before.replace(/^MM_VAULT_ID=.*$/m, 'MM_VAULT_ID=999'));
+  const moved = await w.cli('release', 'amzn', '--reason', 'on the other');
+  expect(`${moved.out}${moved.err}`).toContain('another account: the vault differs');
+  expect(await w.copies()).toEqual([]);
+  writeFileSync(path, before);
+  expect(await w.cli('release', 'amzn', '--reason', 'back')).toMatchObject({ code: 0 });
+  expect(await w.pidOf('amzn')).not.toBeNull();
+});
+
 test('a stop cancels, closes with our client id and proves it', async () => {
   venue.happen({ set: '0.42' });
   venue.happen({ rest: { side: 'BUY', price: '220.0', qty: '0.10' } });

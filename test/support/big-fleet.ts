@@ -132,6 +132,7 @@ class StandIns {
         return ok(undefined);
       },
       gone: async (copy) => known(this.running.get(copy.instance)?.pid !== copy.pid, Date.now()),
+      startedWith: async () => ({}),
       cleanup: async () => undefined,
     };
     return {

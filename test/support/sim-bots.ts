@@ -124,6 +124,7 @@ export class SimBots {
           this.#loop.note(`${market} runs ${order.envFileName} as pid ${copy.pid}`);
           return ok({ ...copy });
         }),
+      startedWith: async () => ({}),
       cleanup: async () => undefined,
     };
   }

@@ -56,6 +56,8 @@ export async function converge(
   const secrets = await ops.secrets.read(instance.spec.secrets);
   if (!secrets.ok) return done('failed', 'spec-invalid', withHint(secrets.problem), null);
   deps.onSecrets(Object.entries(secrets.value).map(([key, value]) => ({ key, value })));
+  const moved = await movedAccount(deps, instance, secrets.value);
+  if (moved !== null) return done('failed', 'spec-invalid', moved, null);
   let killed = false;
   const venue = ops.venueOf(instance, secrets.value, () => killed);
   if (!venue.ok) return done('failed', 'spec-invalid', venue.problem.message, null);
@@ -83,6 +85,20 @@ export async function converge(
   if (withdrawn !== null)
     return done('waiting', 'converged', `stopped and flat; not started again: ${withdrawn}`, null);
   return start(deps, instance, observed, venue.value, stopped.proof, secrets.value);
+}
+
+/** Of a run that goes on or is not proved flat: the account is told by secrets, and a proof on another one says nothing of it. */
+async function movedAccount(
+  { ops, fleetName }: ConvergeDeps,
+  { name, spec }: Usable,
+  secrets: Readonly<Record<string, string>>,
+): Promise<string | null> {
+  const { driver } = spec.venue;
+  if (driver.kind !== 'ccxt') return null;
+  const began = await ops.runtimeOf(fleetName, spec).startedWith(name, [driver.vaultId, driver.publicKey]);
+  const key = Object.keys(began).find((each) => secrets[each] !== undefined && secrets[each] !== began[each]);
+  if (key === undefined) return null;
+  return `its run began with another ${key}, which tells the account: put that one back, mmfleet flatten ${name}, change it, then release ${name}`;
 }
 
 function stop(
