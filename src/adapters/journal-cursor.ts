@@ -55,7 +55,9 @@ export class JournalCursor {
   readonly #folder: string;
   readonly #market: string;
   readonly #enter: EnterRun;
+  /** Of the folder when its names were looked at last, and whether a run of the market was among them. */
   #version = -1;
+  #isThere = false;
   #run: RunFiles | undefined;
   #state: CursorState | undefined;
   #size = -1;
@@ -81,11 +83,12 @@ export class JournalCursor {
     const runs = readable && version !== this.#version ? folders.runs(this.#pattern, this.#market) : 'same';
     if (!readable || runs === undefined) return { known: false, reason: 'journal folder cannot be read' };
     const found: Found = { bytes: 0, badLines: 0, firstBadLines: [], gaps: [], most, more: false };
-    if (runs === null) return { known: false, reason: 'no journal' };
     if (runs !== 'same') {
-      this.#follow(runs, found, sink);
+      if (runs !== null) this.#follow(runs, found, sink);
+      this.#isThere = runs !== null;
       this.#version = version;
     }
+    if (!this.#isThere) return { known: false, reason: 'no journal' };
     const newRun = found.newRun === true;
     const failed = this.#readOn(found, sink);
     if (failed !== null) {

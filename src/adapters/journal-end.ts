@@ -30,18 +30,31 @@ export function endOf(folders: JournalFolders, pattern: string, market: string):
   return { names: names.join(BETWEEN), piece, dev, ino, size, changedAtMs: mtimeMs };
 }
 
-/** Whether the newest run has the same pieces, and the last of them is the same file with the same bytes by its size and time. */
-export function stillEnds(folders: JournalFolders, folder: string, market: string, end: JournalEnd): boolean {
-  const names = folders.newest(folder, market);
-  if (names === null || (names.length === 1 ? names[0] : names.join(BETWEEN)) !== end.names) return false;
+/**
+ * Whether the newest run has the same pieces, and the last of them is the same file with the same bytes by its size and time:
+ * the version of the folder at which it is so, null when it is not. `seen`: a version at which it was so, if there is one; in
+ * the same one no name has to be looked at.
+ */
+export function stillEnds(
+  folders: JournalFolders,
+  folder: string,
+  market: string,
+  end: JournalEnd,
+  seen?: number,
+): number | null {
+  const { version } = folders.look(folder);
+  if (version !== seen) {
+    const names = folders.newest(folder, market);
+    if (names === null || (names.length === 1 ? names[0] : names.join(BETWEEN)) !== end.names) return null;
+  }
   const stat = statOrNull(end.piece);
-  return (
+  const same =
     stat !== null &&
     stat.size === end.size &&
     stat.mtimeMs === end.changedAtMs &&
     stat.ino === end.ino &&
-    stat.dev === end.dev
-  );
+    stat.dev === end.dev;
+  return same ? version : null;
 }
 
 /** The journal bytes up to its end, as decisions name them: `file@0..size`. */

@@ -26,6 +26,8 @@ type Quiet = {
   look?: number;
   made: Pick<LookedAt, 'spec' | 'env'>;
   folder: string;
+  /** Of the folder when the journal was found to end there last. */
+  version?: number;
 };
 
 /** `inner` restores and reads; `file` is read at the first look. */
@@ -61,10 +63,11 @@ export function quietJournals(root: string, inner: Journals, file: GlanceFile): 
         found = { kept, made: { spec, env }, folder: dirname(pattern) };
       else found = undefined;
     }
-    const stands = found !== undefined && stillEnds(folders, found.folder, spec.market, found.kept.end);
-    if (stands) found!.look = look;
-    quiet.set(name, stands ? found! : null);
-    return stands ? found! : null;
+    const version =
+      found === undefined ? null : stillEnds(folders, found.folder, spec.market, found.kept.end, found.version);
+    const stands = found === undefined || version === null ? null : Object.assign(found, { look, version });
+    quiet.set(name, stands);
+    return stands;
   };
 
   /** From now on it is read as any other. */

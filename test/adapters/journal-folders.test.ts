@@ -66,7 +66,7 @@ test('property: names come and go, and what is told of each market is what group
       for (const name of readdirSync(folder)) rmSync(join(folder, name), { force: true });
       utimesSync(folder, 1, 1);
       const folders = new JournalFolders();
-      const ends = new Map<string, { end: JournalEnd; newest: RunFiles }>();
+      const ends = new Map<string, { end: JournalEnd; newest: RunFiles; version: number }>();
       for (const [n, step] of steps.entries()) {
         take(step, n + 2);
         folders.nextTick();
@@ -80,7 +80,8 @@ test('property: names come and go, and what is told of each market is what group
           if (before !== undefined) {
             // Other files of the same names may have come meanwhile: then it does not end there either.
             const stands = stillEnds(folders, folder, market, before.end);
-            if (stands) expect([newest, want.at(-1)]).toEqual([before.newest, before.newest]);
+            expect(stillEnds(folders, folder, market, before.end, before.version)).toBe(stands);
+            if (stands !== null) expect([newest, want.at(-1)]).toEqual([before.newest, before.newest]);
             else expect(endOf(folders, pattern, market)).not.toEqual(before.end);
           }
           const end = endOf(folders, pattern, market);
@@ -89,7 +90,7 @@ test('property: names come and go, and what is told of each market is what group
             JSON.stringify(want.at(-1)) === JSON.stringify(newest) ? newest?.paths.at(-1) : undefined,
           );
           if (end === null) ends.delete(pattern + market);
-          else ends.set(pattern + market, { end, newest: newest! });
+          else ends.set(pattern + market, { end, newest: newest!, version: folders.look(folder).version });
         }
         folders.forget();
       }
@@ -133,6 +134,28 @@ test('property: in whichever order a folder gives its names', () => {
       }
     }),
   );
+});
+
+test('a folder that stands still by its time is not listed again, nor for a market that has no journal in it', () => {
+  const folders = new JournalFolders();
+  const put = (name: string, time: number) => {
+    writeFileSync(join(folder, name), '');
+    utimesSync(folder, time, time);
+    folders.nextTick();
+  };
+  const patternOf = (market: string) => join(folder, `mm_${market}_*.jsonl`);
+  const cursor = new JournalCursor(patternOf('MON'), 'MON');
+  const poll = () => cursor.poll(folders, { startRun: () => {}, event: () => {} });
+  put('mm_AMZN_20260216_000000.jsonl', 1);
+  expect(poll()).toEqual({ known: false, reason: 'no journal' });
+  const end = endOf(folders, patternOf('AMZN'), 'AMZN')!;
+  const seen = stillEnds(folders, folder, 'AMZN', end)!;
+  // What shows that it was not listed: a time that is put back hides what came.
+  put('mm_AMZN_20260217_000000.jsonl', 1);
+  put('mm_MON_20260216_000000.jsonl', 1);
+  expect([poll().known, stillEnds(folders, folder, 'AMZN', end, seen)]).toEqual([false, seen]);
+  put('mm_MON_20260216_000000.1.jsonl', 2);
+  expect([poll().known, stillEnds(folders, folder, 'AMZN', end, seen)]).toEqual([true, null]);
 });
 
 test('a folder that cannot be read is not one without journals', () => {
