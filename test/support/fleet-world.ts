@@ -16,7 +16,7 @@ import { execa } from 'execa';
 import { systemClock } from '../../src/adapters/clock.ts';
 import { createProcessRuntime } from '../../src/adapters/process.ts';
 import { withState } from './command-venue.mjs';
-import { killAll } from './puppet.ts';
+import { killAll, until } from './puppet.ts';
 
 export const CANARY = { MM_API_KEY: 'canary-api-key-5f1c', MM_STARK_PRIVATE_KEY: '0xcanary7d3e9b52aa4410ffcanary' };
 /** This folder; bundled into the benchmark, the file is elsewhere and its neighbours are found from the project's root. */
@@ -105,6 +105,12 @@ export async function fleetWorld(instances: Market[] = THREE, options: WorldOpti
     clock: systemClock,
   });
 
+  const copies = async () => {
+    const all = await runtime.list();
+    if (!all.known) throw new Error(all.reason);
+    return all.value;
+  };
+
   return {
     dir,
     ops,
@@ -129,15 +135,9 @@ export async function fleetWorld(instances: Market[] = THREE, options: WorldOpti
     },
     /** Subjects on the remote, newest first. */
     remoteLog: async () => (await git(['--git-dir', remote, 'log', '--format=%s', 'main'], dir)).split('\n'),
-    copies: async () => {
-      const all = await runtime.list();
-      if (!all.known) throw new Error(all.reason);
-      return all.value;
-    },
-    pidOf: async (name: string) => {
-      const all = await runtime.list();
-      return all.known ? (all.value.find((c) => c.instance === name)?.pid ?? null) : null;
-    },
+    copies,
+    /** null: it does not run, which is more than that nobody can tell. */
+    pidOf: async (name: string) => (await copies()).find((c) => c.instance === name)?.pid ?? null,
     behave: (market: string, how: object) => replace(join(control, `${market}.json`), JSON.stringify(how)),
     tell: (market: string, ...lines: string[]) => replace(join(control, `${market}.do`), `${lines.join('\n')}\n`),
     signals: (market: string) => readLines(join(control, `${market}.signals.log`)),
@@ -165,8 +165,7 @@ export async function fleetWorld(instances: Market[] = THREE, options: WorldOpti
     journalOf: (market: string) => newestJournal(join(ops, 'data/mm_journal'), market),
     end: async () => {
       await killAll(runtime);
-      // A git process of a killed mmfleet may still be writing.
-      rmSync(dir, { recursive: true, force: true, maxRetries: 10 });
+      await until(() => isRemoved(dir), 'the world is removed');
     },
   };
 }
@@ -247,6 +246,17 @@ export function canaryTexts(): string[] {
     const base64 = bytes.toString('base64').replace(/=+$/, '');
     return [value, base64, bytes.toString('base64url'), bytes.toString('hex'), encodeURIComponent(value)];
   });
+}
+
+/** false: a git process of a killed mmfleet has written meanwhile. The retries of `rmSync` do not look for what is new. */
+function isRemoved(dir: string): boolean {
+  try {
+    rmSync(dir, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTEMPTY') return false;
+    throw error;
+  }
 }
 
 function replace(path: string, text: string): void {
