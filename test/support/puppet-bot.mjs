@@ -14,6 +14,7 @@
  *   { "keepPosition": true }       on shutdown it cancels but does not close, and says so in run_end
  *   { "lieFlat": true }            with keepPosition: run_end says flat all the same
  *   { "slowStopMs": 500 }          shutdown takes this long; a second signal meanwhile makes it skip its flatten
+ *   { "holdStop": true }           shutdown takes for as long as this is said
  *   { "startDelayMs": 500 }        run_start comes this late
  *   { "exitAtStart": 1 }           ends with this code before run_start
  *   { "envFile": "/other/.env" }   names another env file in run_start (the silent fall-back)
@@ -189,7 +190,8 @@ function shutdown() {
     book.orders = book.orders.filter((o) => !o.id.startsWith(`${process.pid}-`));
     return book.position;
   });
-  setTimeout(() => finish(before), behaviour().slowStopMs ?? 0);
+  const leave = () => (behaviour().holdStop ? setTimeout(leave, 20) : finish(before));
+  setTimeout(leave, behaviour().slowStopMs ?? 0);
 }
 
 function finish(before) {
