@@ -107,7 +107,10 @@ const position = () => venue.ledger.markets.get(MARKET)?.position;
 describe('demo bot', () => {
   test('quotes, and on one signal cancels, flattens at the venue and ends its journal', async () => {
     const bot = startBot();
-    await until('a position', () => position()?.isZero() === false);
+    await until('a market', () => position() !== undefined);
+    // More than it could lose again before it hears of the signal.
+    const held = venue.ledger.markets.get(MARKET)!;
+    held.position = held.position.plus(1_000_100);
     bot.kill('SIGINT');
     expect(await exitOf(bot)).toBe(0);
     expect(position()?.isZero()).toBe(true);

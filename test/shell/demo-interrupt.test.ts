@@ -48,7 +48,7 @@ async function running(): Promise<{ process: ChildProcess; out: () => string }> 
 test('one Ctrl-C stops the bots flat and leaves nothing behind', { timeout: 150_000 }, async () => {
   const { process: child, out } = await running();
   child.kill('SIGINT');
-  expect(await once(child, 'exit')).toEqual([130, null]);
+  expect(await once(child, 'close')).toEqual([130, null]);
   expect(out()).toContain('demo: stopped and flat');
   expect(await processesIn(scratch)).toEqual([]);
   expect(existsSync(scratch)).toBe(false);
@@ -58,7 +58,7 @@ test('two leave nothing behind either', { timeout: 150_000 }, async () => {
   const { process: child } = await running();
   child.kill('SIGINT');
   child.kill('SIGTERM');
-  expect(await once(child, 'exit')).toEqual([130, null]);
+  expect(await once(child, 'close')).toEqual([130, null]);
   expect(await processesIn(scratch)).toEqual([]);
   expect(existsSync(scratch)).toBe(false);
 });
