@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { REASONS } from '../../src/core/plan/types.ts';
 import { CLI, type FleetWorld, fleetWorld, THREE } from '../support/fleet-world.ts';
+import { until } from '../support/puppet.ts';
 
 // Many processes a test: patience for a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -19,6 +20,10 @@ beforeAll(async () => {
   w.put('fleet/mon.yaml', `${readFileSync(join(w.ops, 'fleet/mon.yaml'), 'utf8')}  state: Stopped\n`);
   await w.commit('mon stays down');
   expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 0 });
+  await until(
+    () => w.journalOf('AMZN-USD')?.events.some(({ type }) => type === 'heartbeat'),
+    'its journal tells its position',
+  );
 });
 afterAll(() => w.end());
 
