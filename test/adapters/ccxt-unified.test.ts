@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 
 /** A few endpoints of a real exchange with contracts of 0.0001 base each, spoken to through ccxt's own class for it. */
-async function gate(over: Partial<Fake> = {}) {
+async function gate(over: Partial<Fake> = {}, timeoutMs = 20_000) {
   const fake: Fake = { contracts: 0, lies: {}, fills: true, ...over };
   const sent: Sent[] = [];
   const open = [{ id: 12, size: 3, price: '49000' }];
@@ -91,7 +91,7 @@ async function gate(over: Partial<Fake> = {}) {
       vaultId: 'EX_VAULT',
       publicKey: 'EX_PUBLIC',
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      timeoutMs: 400,
+      timeoutMs,
     },
     market: MARKET,
     secrets: KEYS,
@@ -165,16 +165,15 @@ describe('an exchange through the unified calls', () => {
     ['an error with 200', says(200, '{"label":"INVALID_KEY","message":"no"}')],
     ['silence', () => {}],
   ] as [string, Lie][])('%s is unknown, never zero or empty', async (_, lie) => {
-    const { venue } = await gate({
-      contracts: 5,
-      lies: { 'GET /futures/usdt/positions': lie, 'GET /futures/usdt/orders': lie },
-    });
+    const lies = { 'GET /futures/usdt/positions': lie, 'GET /futures/usdt/orders': lie };
+    const { venue } = await gate({ contracts: 5, lies }, 400);
     expect(await venue.position()).toMatchObject({ known: false });
     expect(await venue.openOrders()).toMatchObject({ known: false });
   });
 
   test('an order that may have arrived is a matter for a person: it is not sent again', async () => {
-    const { venue, sent, fake } = await gate({ contracts: 5, lies: { 'POST /futures/usdt/orders': () => {} } });
+    const lies = { 'POST /futures/usdt/orders': () => {} };
+    const { venue, sent, fake } = await gate({ contracts: 5, lies }, 2_000);
     for (const _ of [1, 2, 3])
       expect(reasonIn(await venue.close(ORDER))).toBe('the order may have been sent; this exchange cannot say');
     expect(posts(sent)).toHaveLength(1);

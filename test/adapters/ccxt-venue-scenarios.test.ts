@@ -1,9 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { readScenarios, type Scenario } from '../support/loopback-venue/scenario.ts';
 import { loopbackWorld, stopDead } from '../support/loopback-venue/world.ts';
+
+// Many calls at a time: patience for a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const folder = mkdtempSync(join(tmpdir(), 'mmfleet-scenarios-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

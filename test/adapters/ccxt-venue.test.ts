@@ -14,7 +14,7 @@ import type { Known } from '../../src/core/problem.ts';
 import type { Endpoint, FaultyReply } from '../support/loopback-venue/scenario.ts';
 import { ACCOUNT } from '../support/loopback-venue/stark.ts';
 import { type LoopbackVenue, MARKET } from '../support/loopback-venue/venue.ts';
-import { type Given, loopbackWorld, prove, SECRETS } from '../support/loopback-venue/world.ts';
+import { type Given, isSilent, loopbackWorld, prove, SECRETS } from '../support/loopback-venue/world.ts';
 
 const open: LoopbackVenue[] = [];
 afterEach(async () => {
@@ -163,7 +163,7 @@ test('an order signed for the other network is refused', async () => {
   expect(await venue.close(ORDER)).toMatchObject({ known: true });
   // The same venue, opened as a testnet instance would: its chain id is another.
   const opened = createCcxtVenue({
-    driver: { ...driver(server.url), timeoutMs: 300 },
+    driver: driver(server.url),
     market: MARKET,
     secrets: SECRETS,
     environment: 'testnet',
@@ -197,13 +197,14 @@ describe('a reply that is not to be believed is unknown, never zero or empty', (
   ];
   test.each(lies)('%j: %s', async (reply, want) => {
     const faults = (['positions', 'orders'] as const).map((on) => ({ on, reply, times: 'always' as const }));
-    const { venue } = await world({ position: '0.1', orders: [{ side: 'BUY', price: '220', qty: '1' }], faults });
+    const given = { position: '0.1', orders: [{ side: 'BUY' as const, price: '220', qty: '1' }], faults };
+    const { venue } = await world({ ...given, ...(isSilent(reply) ? { timeoutMs: 300 } : {}) });
     expect(reasonIn(await venue.position())).toContain(want);
     expect(reasonIn(await venue.openOrders())).toContain(want);
   });
 
   test('a reply without end is cut off', async () => {
-    const { venue } = await world({ faults: [{ on: 'positions', reply: 'endless' }], timeoutMs: 10_000 });
+    const { venue } = await world({ faults: [{ on: 'positions', reply: 'endless' }] });
     expect(reasonIn(await venue.position())).toBe('reply too large');
   });
 
@@ -351,7 +352,7 @@ function driver(url: string | null) {
     vaultId: 'MM_VAULT_ID',
     publicKey: 'MM_STARK_PUBLIC_KEY',
     url,
-    timeoutMs: 300,
+    timeoutMs: 20_000,
   } as const;
 }
 

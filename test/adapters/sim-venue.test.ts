@@ -34,7 +34,7 @@ afterAll(async () => {
   await venue.close();
 });
 
-const client = (url: string, apiKey = KEY, timeoutMs = 2000): VenuePort =>
+const client = (url: string, apiKey = KEY, timeoutMs = 20_000): VenuePort =>
   createSimVenue({ url, market: MARKET, apiKey, timeoutMs });
 
 const answer = (status: number, body: string) => (response: ServerResponse) => {
@@ -196,7 +196,13 @@ describe('against the venue itself', () => {
 
   test('the address may stand in a file, read at each call', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'sim-venue-'));
-    const fromFile = createSimVenue({ url: 'file:demo.url', root: dir, market: MARKET, apiKey: KEY, timeoutMs: 2000 });
+    const fromFile = createSimVenue({
+      url: 'file:demo.url',
+      root: dir,
+      market: MARKET,
+      apiKey: KEY,
+      timeoutMs: 20_000,
+    });
     expect(await fromFile.position()).toEqual({ known: false, reason: 'venue address not readable' });
     writeFileSync(join(dir, 'demo.url'), 'https://example.com\n');
     expect(await fromFile.position()).toEqual({ known: false, reason: 'venue address not readable' });

@@ -7,7 +7,7 @@ import type { VenuePort } from '../../../src/core/ports.ts';
 import { type Proved, proveFlat } from '../../../src/shell/converge/flatten.ts';
 import { type StopResult, stopInstance } from '../../../src/shell/converge/stop.ts';
 import { localState } from '../../../src/shell/local-state.ts';
-import type { Scenario } from './scenario.ts';
+import type { FaultyReply, Scenario } from './scenario.ts';
 import { ACCOUNT } from './stark.ts';
 import { type LoopbackVenue, MARKET, startLoopbackVenue } from './venue.ts';
 
@@ -43,7 +43,7 @@ export async function loopbackWorld(given: Given = {}): Promise<LoopbackWorld> {
       vaultId: 'MM_VAULT_ID',
       publicKey: 'MM_STARK_PUBLIC_KEY',
       url: server.url,
-      timeoutMs: given.timeoutMs ?? 300,
+      timeoutMs: given.timeoutMs ?? (faults.some(({ reply }) => isSilent(reply)) ? 2_000 : 20_000),
     },
     market: given.market ?? MARKET,
     secrets: given.secrets ?? SECRETS,
@@ -54,7 +54,14 @@ export async function loopbackWorld(given: Given = {}): Promise<LoopbackWorld> {
   return { server, venue: opened.value };
 }
 
+/** What must be waited for in vain. Every other call is answered, however slow the machine is. */
+export const isSilent = (reply: FaultyReply | undefined): boolean =>
+  reply === 'hang' || reply === 'lost' || reply === 'stalls';
+
 type Policy = Partial<Pick<Scenario, 'policy'>>;
+
+/** No scenario ends by it. */
+const PATIENCE_MS = 100_000;
 
 const flatPolicy = ({ policy = {} }: Policy) => ({
   settleMs: 40,
@@ -86,7 +93,7 @@ export function stopDead(venue: VenuePort, scenario: Policy, dir: string): Promi
     iterTo: null,
     runFacts: () => Promise.resolve({ runId: 'r1', botSays: null }),
     seenClientIds: [],
-    flatTimeoutMs: 20_000,
+    flatTimeoutMs: PATIENCE_MS,
   });
 }
 
@@ -111,6 +118,6 @@ export function prove(
     iterTo: null,
     ended: { signalAt: null, exitedAt: null, killed: false },
     botSays: null,
-    deadlineMs: Date.now() + 20_000,
+    deadlineMs: Date.now() + PATIENCE_MS,
   });
 }
