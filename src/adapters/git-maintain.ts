@@ -28,9 +28,7 @@ export async function maintain(repo: Pick<Repo, 'root' | 'gitDir'>, signal: Abor
   if (signal.aborted || busy.some(isFresh)) return null;
   try {
     // A second of processes, once in fifty passes: here its time-out and its abort count, not what it costs.
-    const { simpleGit } = await import('simple-git');
-    const options = { baseDir: repo.root, config: QUIET, abort: signal, timeout: { block: SILENT_MS } };
-    const git = simpleGit(options).env(environment());
+    const git = await gitOf(repo, signal);
     await git.raw(['repack', '--quiet', '-d', '--geometric=2']);
     await git.raw(['commit-graph', 'write', '--reachable', '--changed-paths', '--split', '--no-progress']);
     if (looseRefs(repo) > LOOSE_REFS) await git.raw(['pack-refs', '--all']);
@@ -38,6 +36,17 @@ export async function maintain(repo: Pick<Repo, 'root' | 'gitDir'>, signal: Abor
   } catch (error) {
     return signal.aborted ? null : (String(error).split('\n')[0] ?? 'it failed');
   }
+}
+
+/** Loads what that takes: a daemon holds it from its start on, and not half a MiB more on a later day. Never throws. */
+export async function readyToMaintain(repo: Pick<Repo, 'root'>): Promise<void> {
+  await gitOf(repo, new AbortController().signal).catch(() => undefined);
+}
+
+async function gitOf({ root }: Pick<Repo, 'root'>, signal: AbortSignal) {
+  const { simpleGit } = await import('simple-git');
+  const options = { baseDir: root, config: QUIET, abort: signal, timeout: { block: SILENT_MS } };
+  return simpleGit(options).env(environment());
 }
 
 /** Each pass that commits leaves a pack; a git command looks into every one of them. */

@@ -1,7 +1,7 @@
 /** What a pass needs of git, bound to one clone. */
 import { headOf, isAncestor, type Refs, type Repo, readRefs, resolveCommit } from '../adapters/git.ts';
 import { type Glance, glance } from '../adapters/git-glance.ts';
-import { maintain, needsMaintenance } from '../adapters/git-maintain.ts';
+import { maintain, needsMaintenance, readyToMaintain } from '../adapters/git-maintain.ts';
 import { type ProposalPort, proposalPort } from '../adapters/git-proposals.ts';
 import { type PublishOptions, publish } from '../adapters/git-publish.ts';
 import { type DirtyPath, dirtyPaths, readTree } from '../adapters/git-read.ts';
@@ -31,6 +31,8 @@ export type FleetGit = {
   publish(options: PublishOptions): Promise<Result<string[]>>;
   /** Joins what many commits have left, where enough has gathered; what went wrong, for a log. Absent: never. */
   maintain?(signal: AbortSignal): Promise<string | null>;
+  /** Loads what `maintain` takes. */
+  readyToMaintain?(): Promise<void>;
   /** Branches that wait for a person; absent: proposals are only shown. */
   proposals?: ProposalPort;
 };
@@ -65,6 +67,7 @@ export function fleetGit(repo: Repo): FleetGit {
     sync: (options) => syncRemote(repo, options),
     publish: (options) => publish(repo, options),
     maintain: async (signal) => (needsMaintenance(repo) ? maintain(repo, signal) : null),
+    readyToMaintain: () => readyToMaintain(repo),
     proposals: proposalPort(repo),
   };
 }

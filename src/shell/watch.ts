@@ -67,6 +67,7 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | nu
     const report: PassReport = again ?? (await pass(ops, options));
     if (again === null) wholeAtMs = atMs;
     reminders = logPass(log, report, reminders, { ms: ops.clock.nowMs() - atMs, whole: again === null });
+    if (n === 1) await ops.git.readyToMaintain?.();
     if (report.applied.commits.length > 0) upkeep.begin(log);
     await deps.onPass?.(report);
     // At the start a repository or fleet that cannot be used is a mistake to be told; later it is a fault to be outlived.
