@@ -173,6 +173,7 @@ export function quietJournals(root: string, inner: Journals, file: GlanceFile): 
       await inner.save();
       folders.nextTick();
       await note(still, decisions);
+      folders.forget();
     },
   };
 }
