@@ -43,8 +43,7 @@ export async function runDemo(options: DemoOptions, deps: DemoDeps, io: Io): Pro
   const interrupt = catchInterrupts();
   const scratch = await makeScratch(deps);
   let kept = false;
-  interrupt.atOnce.addEventListener('abort', () => void cleanUp(scratch).finally(() => process.exit(INTERRUPTED)));
-  try {
+  const show = async () => {
     io.err(`demo: ${scratch.ops}\n`);
     const venue = await startVenue(scratch, deps.dist, options.keep);
     const world = await writeWorld(scratch, story, Date.now());
@@ -54,6 +53,16 @@ export async function runDemo(options: DemoOptions, deps: DemoDeps, io: Io): Pro
     if (interrupt.signal.aborted) return INTERRUPTED;
     if (!played) io.err('demo: the story was not played to its end in time\n');
     return played ? 0 : 4;
+  };
+  const atOnce = new Promise<number>((done) => {
+    interrupt.atOnce.addEventListener('abort', () => done(INTERRUPTED));
+  });
+  try {
+    return await Promise.race([show(), atOnce]);
+  } catch (error) {
+    // What fails because everything under it is being ended is no failure.
+    if (interrupt.atOnce.aborted) return INTERRUPTED;
+    throw error;
   } finally {
     if (!kept) await cleanUp(scratch);
     interrupt.clear();
