@@ -104,6 +104,11 @@ test('a run is not proved flat on the account of other secrets', async () => {
     ]);
   }
   expect(await w.pidOf('amzn')).toBe(pid);
+  // Another key of the same vault is the same account: here one that the venue does not know.
+  writeFileSync(path, before.replace(/^MM_STARK_PUBLIC_KEY=.*$/m, 'MM_STARK_PUBLIC_KEY=0x1'));
+  const rotated = await w.cli('flatten', 'amzn');
+  expect(`${rotated.out}${rotated.err}`).toContain('another account: the public key differs');
+  expect(await w.pidOf('amzn')).toBe(pid);
   writeFileSync(path, before);
   expect(await w.cli('flatten', 'amzn')).toMatchObject({ code: 0 });
   // Proved flat, it may move: here to an account that the key does not belong to, which the venue tells.

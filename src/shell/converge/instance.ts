@@ -96,8 +96,11 @@ async function movedAccount(
   const { driver } = spec.venue;
   if (driver.kind !== 'ccxt') return null;
   const began = await ops.runtimeOf(fleetName, spec).startedWith(name, [driver.vaultId, driver.publicKey]);
-  const key = Object.keys(began).find((each) => secrets[each] !== undefined && secrets[each] !== began[each]);
-  if (key === undefined) return null;
+  // The vault is the account; its key may be changed, and only tells where no vault is named.
+  const key = [driver.vaultId, driver.publicKey].find(
+    (each) => began[each] !== undefined && secrets[each] !== undefined,
+  );
+  if (key === undefined || began[key] === secrets[key]) return null;
   return `its run began with another ${key}, which tells the account: put that one back, mmfleet flatten ${name}, change it, then release ${name}`;
 }
 
