@@ -74,3 +74,12 @@ test('a file that cannot be written keeps the others from nothing but a start', 
   expect(stopped.err).toContain('fleet/mon.yaml cannot change spec.state');
   expect(await w.pidOf('amzn')).toBe(null);
 }, 60_000);
+
+test('the name of an instance whose spec is invalid means that one alone', async () => {
+  const { items } = JSON.parse((await w.cli('plan', 'mon', '--json')).out) as { items: { name: string }[] };
+  expect(items.map(({ name }) => name)).toEqual(['mon']);
+  const before = await w.git(['rev-parse', 'HEAD']);
+  expect(await w.cli('flatten', 'mon', '--reason', 'this one')).toMatchObject({ code: 5 });
+  const made = await w.git(['log', '--format=%s', `${before}..HEAD`]);
+  expect(made).toBe('hold(mon): flattened by hand: this one');
+}, 60_000);

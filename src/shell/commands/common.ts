@@ -65,6 +65,8 @@ export function selectFrom(desired: Desired, names: string[], io: Io): ReadonlyS
   const invalid = desired.instances.filter((i) => i.spec === null).map((i) => i.name);
   const chosen = new Set(names.filter((name) => invalid.includes(name)));
   const rest = names.filter((name) => !chosen.has(name));
+  // No name at all would mean every instance: those who are named by their invalid specs alone are all that is meant.
+  if (rest.length === 0) return chosen;
   const resolved = resolveNames(rest, known);
   if (!resolved.ok) {
     io.err(`${formatProblem(resolved.problem)}\n`);
