@@ -6,6 +6,7 @@ import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, ProcessCopy, RuntimePort, StartOrder } from '../core/ports.ts';
 import { fail, type Known, known, ok, type Result, unknown } from '../core/problem.ts';
+import { noteId, startedIds } from './fleet-ids.ts';
 import {
   checkCommand,
   childEnvironment,
@@ -28,6 +29,8 @@ export type ProcessRuntimePort = RuntimePort & {
 type Options = {
   /** Value of the MMFLEET_FLEET marker: which fleet's processes are ours. */
   fleetId: string;
+  /** `.git/mmfleet`: where it is noted under which ids this clone has started bots; absent: under this one alone. */
+  ownDir?: string;
   /** Absolute path of `.mmfleet`. */
   stateDir: string;
   clock: Clock;
@@ -43,12 +46,10 @@ const table = new ProcessSweep();
 export function createProcessRuntime(options: Options): ProcessRuntimePort {
   return {
     list: () =>
-      readTable(options.clock, async () =>
-        copiesOf(await carriers(options.fleetId), bootedAtMs(options.clock.nowMs())),
-      ),
+      readTable(options.clock, async () => copiesOf(await carriers(options), bootedAtMs(options.clock.nowMs()))),
     start: (order) => inTurn(() => start(order, options)),
     signal: async (copy, signal) => sendSignal(copy, signal),
-    gone: (copy) => readTable(options.clock, () => isGone(copy, options.fleetId)),
+    gone: (copy) => readTable(options.clock, () => isGone(copy, options)),
     startedWith: (instance, keys) => materialisedValues(options.stateDir, instance, keys),
     cleanup: (instance) => removeMaterialised(options.stateDir, instance),
   };
@@ -63,8 +64,12 @@ async function readTable<T>(clock: Clock, read: () => Promise<T>): Promise<Known
   }
 }
 
-async function carriers(fleetId: string): Promise<Marked[]> {
-  return (await table.marked(fleetId)).filter(({ env }) => env['MMFLEET_INSTANCE'] !== undefined);
+async function carriers({ fleetId, ownDir }: Options): Promise<Marked[]> {
+  const found: Marked[] = [];
+  for (const id of new Set([fleetId, ...(ownDir === undefined ? [] : startedIds(ownDir))]))
+    for (const carrier of await table.marked(id))
+      if (carrier.env['MMFLEET_INSTANCE'] !== undefined) found.push(carrier);
+  return found;
 }
 
 /**
@@ -119,7 +124,7 @@ function madeOf({ row, env }: Marked, bootMs: number): ProcessCopy {
   };
 }
 
-async function start(order: StartOrder, { stateDir, clock, fleetId }: Options): Promise<Result<ProcessCopy>> {
+async function start(order: StartOrder, { stateDir, ownDir, clock, fleetId }: Options): Promise<Result<ProcessCopy>> {
   const check = checkCommand(order);
   if (!check.ok) return check;
   const markers = {
@@ -129,6 +134,7 @@ async function start(order: StartOrder, { stateDir, clock, fleetId }: Options): 
     [START_ID]: randomUUID(),
   };
   try {
+    if (ownDir !== undefined) noteId(ownDir, fleetId);
     const envFile = await materialise(stateDir, order);
     const env = childEnvironment({ ...order, markers }, envFile);
     await mkdir(join(stateDir, 'logs'), { recursive: true, mode: 0o700 });
@@ -212,12 +218,12 @@ function rowOrError(pid: number): ReturnType<typeof liveProcess> | Error {
   }
 }
 
-async function isGone(copy: ProcessCopy, fleetId: string): Promise<boolean> {
+async function isGone(copy: ProcessCopy, options: Options): Promise<boolean> {
   if (liveProcess(copy.pid)?.startTicks === copy.startTicks) return false;
   const rows = liveProcesses();
   const holder = rows.find((row) => row.pid === copy.pid);
   // A pid is not given away while its group lives: a different holder means that our group is empty.
   if (holder === undefined && rows.some((row) => row.group === copy.pid || row.session === copy.pid)) return false;
   if (copy.startId === undefined) return true;
-  return !(await carriers(fleetId)).some(({ env }) => env[START_ID] === copy.startId);
+  return !(await carriers(options)).some(({ env }) => env[START_ID] === copy.startId);
 }

@@ -85,8 +85,10 @@ export async function openOps(dir: string, options: OpenOptions = {}): Promise<R
   const fleetId = (fleetName: string) => `${fleetName}@${(repo.rootCommit ?? 'unborn').slice(0, 16)}`;
   const runtimes = new Map<string, ProcessRuntimePort>();
   const processes = (fleetName: string) => {
+    const { ownDir } = repo;
     const runtime =
-      runtimes.get(fleetName) ?? createProcessRuntime({ fleetId: fleetId(fleetName), stateDir, clock: systemClock });
+      runtimes.get(fleetName) ??
+      createProcessRuntime({ fleetId: fleetId(fleetName), stateDir, ownDir, clock: systemClock });
     runtimes.set(fleetName, runtime);
     return runtime;
   };
