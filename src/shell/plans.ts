@@ -128,7 +128,8 @@ function forced(planned: Planned, { view }: Situation, force: 'restart' | 'flatt
   }
   if (view.hold !== null || view.spec?.state !== 'Running' || view.spec.suspend !== null || view.dirtyPath !== null)
     return planned;
-  if (!view.published) return planned; // it could be stopped, but not started again
+  // It could be stopped, but not started again, or only beside another bot of this market.
+  if (!view.published || view.stranger !== null) return planned;
   const item = {
     ...planned.item,
     action: 'restart' as const,

@@ -37,6 +37,9 @@ test('a bot started by hand on the same market keeps ours from starting; when it
   expect([held.code, await world.copies()]).toEqual([5, []]);
   expect(held.out).toContain('that mmfleet did not start');
   expect(world.signals('AMZN-USD')).toEqual([]);
+  // Flat and without an order just now, it would not keep ours from a proof.
+  const asked = await world.cli('restart', 'amzn', '--reason', 'does it start now?');
+  expect([asked.code, await world.copies()]).toEqual([5, []]);
   byHand.kill('SIGINT');
   await until(() => world.journalOf('AMZN-USD')?.events.at(-1)?.['type'] === 'run_end', 'the stranger ends');
   expect((await world.cli('reconcile', '--once')).code).toBe(0);
