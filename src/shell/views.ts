@@ -181,6 +181,7 @@ function viewOf(
       observed.intent.known &&
       observed.intent.value?.pid === copy.pid &&
       observed.intent.value.startTicks === copy.startTicks,
+    stopCause: observed.intent.known ? (observed.intent.value?.cause ?? null) : null,
     hold: holdOf(activeHold(desired.holds, name, nowMs), observed.localHold),
     lastRun,
     failedProof: failedProofOf(observed),

@@ -11,7 +11,7 @@ export function withdrawals(ops: Ops, look: Look): (name: string) => Promise<str
   const newest = shared(() => newerDesired(ops, look));
   return async (name) => {
     const desired = await newest();
-    return desired === null ? null : whyNot(desired, name);
+    return desired === null ? null : whyNot(desired, name, ops.host);
   };
 }
 
@@ -46,11 +46,12 @@ async function newerDesired(ops: Ops, look: Look): Promise<Desired | null> {
   return desired.ok ? desired.value : null;
 }
 
-function whyNot(desired: Desired, name: string): string | null {
+function whyNot(desired: Desired, name: string, here: string): string | null {
   const at = `since ${(desired.revision ?? '').slice(0, 12)}`;
   const instance = desired.instances.find((i) => i.name === name);
   if (instance === undefined) return `nothing declares it ${at}`;
   if (instance.spec === null) return `its spec is invalid ${at}`;
+  if (instance.spec.host !== null && instance.spec.host !== here) return `it runs on ${instance.spec.host} ${at}`;
   if (instance.spec.state !== 'Running') return `state is ${instance.spec.state} ${at}`;
   if (desired.holds.some((h) => h.instance === name && h.kind === 'hold')) return `it is held ${at}`;
   return instance.spec.suspend === null ? null : `it is suspended ${at}`;

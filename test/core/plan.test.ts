@@ -43,6 +43,7 @@ const base: InstanceView = {
   desired: { iter: null, digest: 'd' },
   copies: known([copy()], NOW),
   stopInFlight: false,
+  stopCause: null,
   hold: null,
   lastRun: 'unproved',
   failedProof: null,
@@ -81,7 +82,7 @@ const TABLE: {
   },
   {
     name: 'another host runs it',
-    given: { here: false, spec: spec({ host: 'b' }) },
+    given: { ...dead, here: false, spec: spec({ host: 'b' }) },
     want: ['none', 'elsewhere', null],
   },
   {
@@ -233,6 +234,55 @@ const TABLE: {
     want: ['stop', 'hard-limit', 'stop'],
   },
   {
+    name: 'and latches where tuning is only reported',
+    given: {
+      ...dead,
+      lastRun: 'proved',
+      spec: spec({ autonomy: 'observe' }),
+      decision: { kind: 'stop', at: 1, trigger, message: 'drawdown' },
+    },
+    want: ['stop', 'hard-limit', 'stop'],
+  },
+  {
+    name: 'and latches although its end took the cause away',
+    given: { ...dead, stopCause: 'hard-limit', decision: null },
+    want: ['stop', 'hard-limit', 'stop'],
+  },
+  {
+    name: 'a hard limit goes before a drift, whether or not that can act',
+    given: {
+      desired: { iter: null, digest: 'e' },
+      published: false,
+      decision: { kind: 'stop', at: 1, trigger, message: 'drawdown' },
+    },
+    want: ['stop', 'hard-limit', 'stop'],
+  },
+  {
+    name: 'a hard limit goes before edits that were never committed',
+    given: { dirtyPath: 'fleet/holds.yaml', decision: { kind: 'stop', at: 1, trigger, message: 'drawdown' } },
+    want: ['stop', 'hard-limit', 'stop'],
+  },
+  {
+    name: 'the stop of a hard limit in flight is finished and held, not started again',
+    given: { stopInFlight: true, stopCause: 'hard-limit' },
+    want: ['stop', 'hard-limit', 'stop'],
+  },
+  {
+    name: 'and so under a park',
+    given: { stopInFlight: true, stopCause: 'hard-limit', hold: park },
+    want: ['stop', 'hard-limit', 'stop'],
+  },
+  {
+    name: 'a stop in flight because the remote was away starts nothing',
+    given: { stopInFlight: true, stopCause: 'git-away' },
+    want: ['stop', 'git-away', 'stop'],
+  },
+  {
+    name: 'declared on another host, and a copy was left here',
+    given: { here: false, spec: spec({ host: 'b' }) },
+    want: ['none', 'elsewhere', null],
+  },
+  {
     name: 'an edited base is re-based first',
     given: { rebase: { changes: [] }, desired: { iter: 7, digest: 'e' } },
     want: ['rebase', 'base-edited', 'commit-rebase'],
@@ -289,6 +339,12 @@ test.each(TABLE)('$name', ({ given, want }) => {
   const planned = planInstance({ ...base, ...given }, NOW);
   expect([planned.item.action, planned.item.reason, planned.effect?.do ?? null]).toEqual(want);
   expect(planned.item.message).not.toBe('');
+});
+
+test('a copy left on the host that an instance was moved away from is told', () => {
+  const left = planInstance({ ...base, here: false, spec: spec({ host: 'b' }) }, NOW);
+  expect([left.standing, left.item.message]).toEqual(['held', expect.stringContaining('pid 41 of it lives here')]);
+  expect(planInstance({ ...base, ...dead, here: false, spec: spec({ host: 'b' }) }, NOW).standing).toBe('settled');
 });
 
 describe('the share of instances changed per pass', () => {

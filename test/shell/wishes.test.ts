@@ -51,6 +51,29 @@ test('a stop that is pushed while a restart waits for the bot to end: it is not 
   expect(await w.pidOf('mon')).not.toBe(null);
 }, 90_000);
 
+test('another host that is pushed while a restart waits for the bot to end: it is not started here again', async () => {
+  expect(await w.cli('start', 'amzn', '--reason', 'go on')).toMatchObject({ code: 0 });
+  const [before, started] = [w.signals('AMZN-USD').length, runs('AMZN-USD')];
+  w.behave('AMZN-USD', { ignoreSignals: true });
+  const pass = w.launch('restart', 'amzn', '--reason', 'anew');
+  await until(() => w.signals('AMZN-USD').length > before, 'the bot is told to stop', 20_000);
+  await w.git(['pull', '--quiet', '--rebase'], ada);
+  const spec = join(ada, 'fleet/amzn.yaml');
+  const text = readFileSync(spec, 'utf8');
+  writeFileSync(spec, `${text}  host: elsewhere\n`);
+  await w.git(['commit', '--quiet', '-am', 'amzn: moves'], ada);
+  await w.git(['push', '--quiet'], ada);
+  w.behave('AMZN-USD', {});
+  w.tell('AMZN-USD', 'stop');
+  const end = await pass;
+  expect(end.stdout).toContain('not started again: it runs on elsewhere since');
+  expect([runs('AMZN-USD'), await w.pidOf('amzn')]).toEqual([started, null]);
+  await w.git(['pull', '--quiet', '--rebase'], ada);
+  writeFileSync(spec, text);
+  await w.git(['commit', '--quiet', '-am', 'amzn: is back'], ada);
+  await w.git(['push', '--quiet'], ada);
+}, 90_000);
+
 test('a verb for several fails if one of them fails, and the others are done', async () => {
   expect(await w.cli('stop', 'mon', '--reason', 'a rest')).toMatchObject({ code: 0 });
   w.behave('MON-USD', { exitAtStart: 1 });

@@ -23,6 +23,8 @@ export type InstanceView = {
   copies: Known<ProcessCopy[]>;
   /** A stop signal was sent to the live copy by an earlier pass. */
   stopInFlight: boolean;
+  /** Why the stop on record was asked for: one in flight, or one whose proof was not made yet; null: none is on record. */
+  stopCause: string | null;
   /** The latched hold or the unexpired park. */
   hold: Hold | null;
   /** Whether the newest run of this instance ended under a flat receipt. `none`: it never ran. */
@@ -85,7 +87,7 @@ export function planInstance(view: InstanceView, nowMs: number): Planned {
   if (view.spec === null || (view.invalid !== null && !ends))
     return none('spec-invalid', view.invalid ?? 'the spec is invalid', 'held');
   const spec = view.spec;
-  if (!view.here) return none('elsewhere', `runs on ${spec.host}`, 'settled');
+  if (!view.here) return elsewhere(view, spec, none);
   if (!view.copies.known) return none('unknown-process', `process state unknown: ${view.copies.reason}`, 'unknown');
   const copies = view.copies.value;
   if (copies.length > 1)
@@ -95,7 +97,9 @@ export function planInstance(view: InstanceView, nowMs: number): Planned {
       'held',
     );
   const copy = copies[0] ?? null;
-  if (view.dirtyPath !== null && !ends)
+  // A hard limit of what runs stops it all the same: that only its hold has to wait for.
+  const breaks = copy !== null && view.decision?.kind === 'stop';
+  if (view.dirtyPath !== null && !ends && !breaks)
     return none('held', `${view.dirtyPath} has uncommitted edits: commit or restore it`, 'held');
 
   if (spec.suspend !== null && !expired(spec.suspend.until, nowMs)) {
@@ -137,18 +141,38 @@ export function planInstance(view: InstanceView, nowMs: number): Planned {
   return copy === null ? planDead(view, nowMs, none, act) : planLive(view, copy, none, act);
 }
 
+/** A copy that was left here would be a second one as soon as its own host starts it. */
+function elsewhere({ copies, name }: InstanceView, { host }: Instance, none: None): Planned {
+  const pids = copies.known ? copies.value.map((c) => c.pid) : [];
+  if (pids.length === 0) return none('elsewhere', `runs on ${host}`, 'settled');
+  const message = `declared on ${host}, but pid ${pids.join(', ')} of it lives here: put its host back, mmfleet stop ${name}, then move it`;
+  return none('elsewhere', message, 'held');
+}
+
 /** Declared to be down, and it is not, or its end is not proved. */
 function isToEnd({ spec, copies, lastRun }: InstanceView): boolean {
   if (spec === null || spec.state === 'Running' || !copies.known) return false;
   return copies.value.length > 0 || lastRun === 'unproved';
 }
 
+/** Stopped, flat and held. What broke the limit may be over once the bot has written its end: then the record of the stop tells. */
+function hardStop({ decision }: InstanceView, act: Act): Planned {
+  const message = decision?.kind === 'stop' ? decision.message : 'its stop was cut short';
+  return act('stop', 'hard-limit', message.replaceAll('\n', ' '), {
+    do: 'stop',
+    cause: 'hard-limit',
+    hold: `hard limit: ${message}`,
+  });
+}
+
 type None = (reason: PlanReason, message: string, standing: Standing) => Planned;
 type Act = (action: PlanAction, reason: PlanReason, message: string, effect: Effect) => Planned;
 
 function finishStop(view: InstanceView, spec: Instance, act: Act): Planned {
+  if (spec.state === 'Running' && view.hold?.kind !== 'hold' && view.stopCause === 'hard-limit')
+    return hardStop(view, act);
   if (spec.state === 'Running' && view.hold === null) {
-    if (!view.published) {
+    if (!view.published || view.stopCause === 'git-away') {
       const message = 'a stop is in flight: finishing it; it starts again once its commit is on the remote';
       return act('stop', 'git-away', message, { do: 'stop', cause: 'git-away', hold: null });
     }
@@ -187,8 +211,9 @@ function planDead(view: InstanceView, nowMs: number, none: None, act: Act): Plan
 }
 
 function planRestart(view: InstanceView, nowMs: number, none: None, act: Act): Planned {
+  if (view.decision?.kind === 'stop' || view.stopCause === 'hard-limit') return hardStop(view, act);
   // A step made from the values before a person's edit would leave that edit behind.
-  if (view.rebase !== null && view.decision?.kind !== 'stop') return rebase(view, none, act);
+  if (view.rebase !== null) return rebase(view, none, act);
   const wanted = planDecision(view, none, act);
   const observing = view.spec?.autonomy !== 'apply';
   // An alarm of the run that just ended is answered before the same config is started again;
@@ -211,8 +236,9 @@ function planRestart(view: InstanceView, nowMs: number, none: None, act: Act): P
 }
 
 function planLive(view: InstanceView, copy: ProcessCopy, none: None, act: Act): Planned {
-  // A hard limit does not wait: the next iter's journal would know nothing of it.
-  if (view.rebase !== null && view.decision?.kind !== 'stop') return rebase(view, none, act);
+  // A hard limit does not wait: the next run's journal would know nothing of it.
+  if (view.decision?.kind === 'stop') return hardStop(view, act);
+  if (view.rebase !== null) return rebase(view, none, act);
   if (view.desired !== null && copy.digest !== view.desired.digest) {
     const from = label(copy.iter);
     const to = label(view.desired.iter);
@@ -260,11 +286,7 @@ function planDecision(view: InstanceView, none: None, act: Act): Planned | null 
     case 'none':
       return decision.reason === 'converged' ? null : none(decision.reason, decision.message, 'settled');
     case 'stop':
-      return act('stop', 'hard-limit', decision.message.replaceAll('\n', ' '), {
-        do: 'stop',
-        cause: 'hard-limit',
-        hold: `hard limit: ${decision.message}`,
-      });
+      return hardStop(view, act);
     case 'tune':
     case 'recover':
     case 'undo':
