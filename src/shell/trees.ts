@@ -80,10 +80,10 @@ export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): T
       return ok(readDesired(tree, null, last?.desired.memory ?? stored()?.memory));
     },
     keep(desired) {
-      const { revision, memory, fleet, fleetBlob, holds, problems } = desired;
+      const { revision, memory, fleet, fleetBlob, holds } = desired;
       if (cache === null || revision === null || last?.desired.revision !== revision || stored()?.revision === revision)
         return;
-      const whole = problems.length > 0 || fleet === null ? null : { fleet, fleetBlob, holds };
+      const whole = fleet === null || !isAllKnown(desired) ? null : { fleet, fleetBlob, holds };
       kept = { revision, files: last.files, memory, whole };
       cache.write(kept);
     },
@@ -163,7 +163,13 @@ function needed(files: readonly ListedFile[], memory: Memory | undefined): Liste
   });
 }
 
-/** The same as reading a tree in which nothing is wrong. */
+/** Nothing is wrong, and every instance is remembered: one in the file of the fleet, say, is read each time. */
+function isAllKnown({ problems, instances, memory }: Desired): boolean {
+  const known = new Set([...memory.specs.files.values()].flatMap((file) => file.instances));
+  return problems.length === 0 && instances.every(({ spec }) => spec !== null && known.has(spec));
+}
+
+/** The same as reading a tree of which all is known. */
 function asKept(
   { revision, memory }: KeptTree,
   whole: NonNullable<KeptTree['whole']>,

@@ -106,6 +106,14 @@ const CHANGES: [string, Record<string, string | null>][] = [
   ['holds that cannot be read', { 'fleet/holds.yaml': 'kind: Hold\n' }],
   ['a receipt', { 'fleet/holds.yaml': null, 'fleet/receipts/amzn.jsonl': '{"runId":"r1"}\n' }],
   ['a value of a secret key', { 'fleet/env/amzn/.env.amzn': `MM_MARKET_NAME=AMZN-USD\nMM_API_KEY=${SECRET}\n` }],
+  [
+    'the fleet and an instance in one file',
+    {
+      'fleet/env/amzn/.env.amzn': envs['fleet/env/amzn/.env.amzn'],
+      'fleet/fleet.yaml': `${FLEET}---\n${AMZN}`,
+      'fleet/amzn.yaml': null,
+    },
+  ],
   ['no fleet', { 'fleet/fleet.yaml': null }],
 ];
 
