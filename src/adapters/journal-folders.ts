@@ -68,8 +68,10 @@ export class JournalFolders {
       return before;
     }
     // File times are coarse: a file made just after the listing may leave the folder's time as it was.
-    const settled = stat !== null && Date.now() - changedMs > 100;
+    const old = stat !== null && Date.now() - changedMs > 100;
     const names = namesIn(folder);
+    // What cannot be read is tried each time: that it can be read again changes no time.
+    const settled = old && names !== null;
     const version = (before?.version ?? 0) + 1;
     const entry: Folder = { tick: this.#tick, changedMs, settled, version, readable: names !== null, names };
     this.#folders.set(folder, entry);

@@ -5,7 +5,7 @@
  * gap like any other, so that it can only lead to doing less. Whatever is done is decided on the whole run (`readWhole`): an
  * alarm stays found until the run ends, earnings are sums over it. Reading goes in slices, and then only what was appended.
  */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { PollResult } from '../adapters/journal-cursor.ts';
@@ -83,8 +83,8 @@ export class Journals {
   readonly #entries = new Map<string, RunEntry>();
   readonly #earlier: EarlierRuns;
   readonly #places = new WeakMap<Instance, Place>();
-  /** Folders that are there, in the look at many instances that goes on; null: each is looked at by itself. */
-  #look: Map<string, boolean> | null = null;
+  /** Which folders are there, in the look at many instances that goes on; null: each is looked at by itself. */
+  #look: Map<string, boolean | null> | null = null;
 
   constructor(root: string, stateDir: string) {
     this.#root = root;
@@ -118,7 +118,7 @@ export class Journals {
     const known = this.#entries.get(instance.name);
     if (known?.caughtUp === true && known.made.spec === spec && known.made.env === env) return undefined;
     const { pattern, folder } = this.#placeOf(spec);
-    return this.#isThere(folder) ? this.#readOn(instance, spec, pattern) : undefined;
+    return this.#isThere(folder) === true ? this.#readOn(instance, spec, pattern) : undefined;
   }
 
   /** Reads a run from its start of which only the end was read; slices as before. */
@@ -152,7 +152,9 @@ export class Journals {
     const { spec } = instance;
     if (spec === null) return { state: 'none' };
     const { pattern, folder } = this.#placeOf(spec);
-    if (!this.#isThere(folder)) return { state: 'none' };
+    const there = this.#isThere(folder);
+    if (there === null) return { state: 'unknown', reason: 'journal folder cannot be read' };
+    if (!there) return { state: 'none' };
     const entry = this.#entryOf(instance, spec, pattern);
     const polled = entry.polled ?? this.#poll(entry, instance, spec);
     delete entry.polled;
@@ -177,10 +179,11 @@ export class Journals {
     return place;
   }
 
-  #isThere(folder: string): boolean {
+  /** null: it cannot be told. */
+  #isThere(folder: string): boolean | null {
     const known = this.#look?.get(folder);
     if (known !== undefined) return known;
-    const there = existsSync(folder);
+    const there = isThere(folder);
     this.#look?.set(folder, there);
     return there;
   }
@@ -311,6 +314,15 @@ export class Journals {
     } catch {
       return null;
     }
+  }
+}
+
+/** A folder that may not be looked into, or does not answer, is not one that is not there. */
+function isThere(folder: string): boolean | null {
+  try {
+    return statSync(folder, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return null;
   }
 }
 

@@ -1,5 +1,14 @@
 /** What is told of a folder by its newest names must be what grouping all of its names anew tells. */
-import { mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
@@ -164,4 +173,21 @@ test('a folder that cannot be read is not one without journals', () => {
   expect(folders.runs(join(gone, 'mm_AMZN_*.jsonl'), 'AMZN')).toBeUndefined();
   expect(folders.runs(join(folder, 'mm_AMZN_*.jsonl'), 'AMZN')).toBeNull();
   expect([folders.newest(gone, 'AMZN'), folders.newest(folder, 'AMZN')]).toEqual([null, null]);
+});
+
+test('a folder that could not be read is looked at again, whatever its time says', () => {
+  const folders = new JournalFolders();
+  const journals = join(folder, 'journals');
+  const pattern = join(journals, 'mm_AMZN_*.jsonl');
+  // Who reads it as root is refused nothing: a file in its place cannot be listed by anybody.
+  writeFileSync(journals, '');
+  utimesSync(journals, 1, 1);
+  expect([folders.runs(pattern, 'AMZN'), folders.look(journals).readable]).toEqual([undefined, false]);
+  rmSync(journals);
+  mkdirSync(journals);
+  writeFileSync(join(journals, 'mm_AMZN_20260216_000000.jsonl'), '');
+  utimesSync(journals, 1, 1);
+  folders.nextTick();
+  expect(folders.look(journals).readable).toBe(true);
+  expect(folders.runs(pattern, 'AMZN')?.newest.startedAt).toBe('20260216_000000');
 });

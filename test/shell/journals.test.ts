@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -122,4 +122,12 @@ test('what it earned counts as far back as the next one is given time, in slices
   await all.readEarlier(days, '.env.sol.iter003');
   expect(all.edgesOf(days, '.env.sol.iter003')).toEqual(whole.edges.closed);
   expect(whole.edges.closed.buckets).toBeGreaterThan(100);
+});
+
+test('a journal folder that cannot be looked at is unknown; only one that is not there has no journal', () => {
+  rmSync(join(dir, 'data'), { recursive: true });
+  expect(open().look(instance)).toEqual({ state: 'none' });
+  // Round in a circle: nobody can follow it, not even who may read everything.
+  symlinkSync('data', join(dir, 'data'));
+  expect(open().look(instance)).toEqual({ state: 'unknown', reason: 'journal folder cannot be read' });
 });
