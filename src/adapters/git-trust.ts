@@ -1,6 +1,7 @@
 /** What a repository says of the signatures of its commits, and up to where this clone has found them in order. */
 import { join } from 'node:path';
 import { ok, type Result } from '../core/problem.ts';
+import { LOG_FORMAT, parseLog } from '../core/trail/parse.ts';
 import { writeDurably } from './durable-file.ts';
 import { type Refs, type Repo, resolveCommit } from './git.ts';
 import { gitText, runGit } from './git-run.ts';
@@ -60,22 +61,21 @@ export function trustPort(repo: Repo): TrustPort {
 }
 
 async function readCommits(repo: Repo, from: string, to: string): Promise<Result<SignedCommit[]>> {
-  const args = ['log', '-z', '--topo-order', '--reverse', '--no-renames', '--name-only', '--diff-merges=separate'];
-  const form = ['--no-color', '--no-show-signature', '--no-notes', '--format=%x01%H%x00%P%x00%an <%ae>%x00%s%x00'];
+  const args = ['log', '-z', '--topo-order', '--reverse', '--no-renames', '--name-status', '--diff-merges=separate'];
+  const form = ['--no-color', '--no-show-signature', '--no-notes', '--no-mailmap', '--encoding=UTF-8'];
   const log = await gitText({
     cwd: repo.root,
-    args: [...args, ...form, `${from}..${to}`, '--'],
+    args: ['-c', 'log.showRoot=true', ...args, ...form, `--format=${LOG_FORMAT}`, `${from}..${to}`, '--'],
     env: WHOLE,
     timeoutMs: TIMEOUT_MS,
   });
   if (!log.ok) return log;
   const commits = new Map<string, SignedCommit>();
-  // A merge comes once for each parent: its paths are those of all of them.
-  for (const record of log.value.split('\x01').slice(1)) {
-    const [commit = '', parents = '', author = '', subject = '', ...paths] = record.split('\0');
+  for (const { commit, parents, subject, files, ...entry } of parseLog(log.value, { under: '', ourEmail: '' })) {
+    // A merge comes once for each parent: its paths are those of all of them.
     const known = commits.get(commit)?.paths ?? [];
-    const more = paths.map((path) => path.replace(/^\n+/, '')).filter((path) => path !== '');
-    commits.set(commit, { commit, parents: parents.split(' '), author, subject, paths: [...known, ...more] });
+    const author = `${entry.authorName} <${entry.authorEmail}>`;
+    commits.set(commit, { commit, parents, author, subject, paths: [...known, ...files.map(({ path }) => path)] });
   }
   return ok([...commits.values()]);
 }

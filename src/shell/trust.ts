@@ -46,8 +46,8 @@ async function judgeHead(
   if (!commits.ok) return commits;
   const walk = await walkFrom(port, desiredAt, start.value, commits.value);
   if (!walk.ok) return walk;
-  const { tainted, culprit, good } = walk.value;
-  const revision = tainted.has(head) ? good : head;
+  const { tainted, culprit } = walk.value;
+  const revision = tainted.has(head) ? newestSound(head, start.value, commits.value, walk.value) : head;
   await port.remember(revision);
   return ok({ revision, refused: tainted.has(head) && culprit !== null ? refusal(culprit, revision) : null });
 }
@@ -65,7 +65,16 @@ async function firstStart(
 }
 
 type Culprit = { commit: SignedCommit; signature: SignatureOf; paths: string[] };
-type Walk = { tainted: Set<string>; culprit: Culprit | null; good: string };
+/** `sound`: those in order that have the start in their history, and the start; `good`: the last of them. */
+type Walk = { tainted: Set<string>; sound: Set<string>; culprit: Culprit | null; good: string };
+
+/** Down the branch itself: what was merged into it may be in order, and yet know nothing of what the branch said meanwhile. */
+function newestSound(head: string, start: string, commits: readonly SignedCommit[], { sound }: Walk): string {
+  const parents = new Map(commits.map((each) => [each.commit, each.parents]));
+  let at: string | undefined = head;
+  while (at !== undefined && !sound.has(at)) at = parents.get(at)?.[0];
+  return at ?? start;
+}
 
 async function walkFrom(
   port: TrustPort,
@@ -73,7 +82,8 @@ async function walkFrom(
   start: string,
   commits: SignedCommit[],
 ): Promise<Result<Walk>> {
-  const walk: Walk = { tainted: new Set(), culprit: null, good: start };
+  const walk: Walk = { tainted: new Set(), sound: new Set([start]), culprit: null, good: start };
+  const after = new Set([start]);
   let rules: Rules | null = null;
   let judged = new Map<string, SignatureOf>();
   let stale = true;
@@ -94,6 +104,7 @@ async function walkFrom(
       judged = all.value;
       stale = false;
     }
+    if (commit.parents.some((parent) => after.has(parent))) after.add(commit.commit);
     const paths = watched(rules, commit);
     const fromSound = commit.parents.every((parent) => !walk.tainted.has(parent));
     if (rules !== null && (paths.length > 0 || !fromSound)) {
@@ -106,6 +117,9 @@ async function walkFrom(
         continue;
       }
     }
+    // Beside what is in force stands an older tree, with the rules of its time: it counts from where it is joined on.
+    if (!after.has(commit.commit)) continue;
+    walk.sound.add(commit.commit);
     walk.good = commit.commit;
     stale =
       paths.some((path) => isSpecPath(path) || !path.startsWith(`${FLEET_FOLDER}/env/`)) ||

@@ -1,5 +1,5 @@
 /** `git.verify`: what no allowed signer has signed is not acted on, and the last good revision stays in force. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { type FleetWorld, fleetWorld } from '../support/fleet-world.ts';
@@ -130,6 +130,48 @@ signedTest(
       8,
       expect.stringContaining('signed with a key that is not among the allowed'),
     ]);
+  },
+  90_000,
+);
+
+signedTest(
+  'control characters in an unsigned subject hide nothing',
+  async () => {
+    await pull();
+    await w.git(['revert', '--no-commit', 'HEAD'], ada);
+    await push('as it was again', 'ada');
+    expect((await w.cli('reconcile', '--once')).code).toBe(0);
+    await pull();
+    widen(9);
+    await push('wider\u0001, unsigned', null);
+    expect((await w.cli('reconcile', '--once')).code).toBe(8);
+    expect(runsWith()).toBe('7');
+    await w.git(['revert', '--no-commit', 'HEAD'], ada);
+    await push('as it was once more', 'ada');
+    expect((await w.cli('reconcile', '--once')).code).toBe(0);
+  },
+  90_000,
+);
+
+signedTest(
+  'a merge that nobody signed: the branch itself stays in force, not the older tree that was merged',
+  async () => {
+    await pull();
+    await w.git(['switch', '--quiet', '-c', 'side'], ada);
+    edit(ENV, (text) => `${text}# looked at\n`);
+    await w.git(['-c', 'gpg.format=ssh', '-c', `user.signingKey=${key('ada')}`, 'commit', '-S', '-qam', 'a look'], ada);
+    await w.git(['switch', '--quiet', 'main'], ada);
+    expect(await w.cli('stop', 'pump', '--reason', 'a rest')).toMatchObject({ code: 0 });
+    await pull();
+    const last = (await w.git(['rev-parse', '--short=12', 'HEAD'], ada)).trim();
+    await w.git(['merge', '--quiet', '--no-ff', '--no-edit', 'side'], ada);
+    await w.git(['push', '--quiet'], ada);
+    rmSync(join(w.ops, '.mmfleet'), { recursive: true });
+    for (const looks of [1, 2]) {
+      const refused = await w.cli('reconcile', '--once');
+      expect([looks, refused.code, refused.err]).toEqual([looks, 8, expect.stringContaining(`${last} stays in force`)]);
+      expect([looks, await w.pidOf('pump')]).toEqual([looks, null]);
+    }
   },
   90_000,
 );
