@@ -17,6 +17,7 @@ import {
 } from './launch.ts';
 import { type Marked, ProcessSweep } from './process-sweep.ts';
 import { bootedAtMs, liveProcess, liveProcesses, startedAtMs } from './process-table.ts';
+import { forgetStarted, noteStarted, startedAlive } from './started.ts';
 
 /** A RuntimePort that also looks after what a start left in the state folder. */
 export type ProcessRuntimePort = RuntimePort & {
@@ -29,7 +30,10 @@ export type ProcessRuntimePort = RuntimePort & {
 type Options = {
   /** Value of the MMFLEET_FLEET marker: which fleet's processes are ours. */
   fleetId: string;
-  /** `.git/mmfleet`: where it is noted under which ids this clone has started bots; absent: under this one alone. */
+  /**
+   * `.git/mmfleet`: where it is noted under which ids this clone has started bots, and as which processes; absent: only the
+   * marker of this fleet tells.
+   */
   ownDir?: string;
   /** Absolute path of `.mmfleet`. */
   stateDir: string;
@@ -45,14 +49,22 @@ const table = new ProcessSweep();
 /** Runs bots as detached session leaders and finds them again through their markers. */
 export function createProcessRuntime(options: Options): ProcessRuntimePort {
   return {
-    list: () =>
-      readTable(options.clock, async () => copiesOf(await carriers(options), bootedAtMs(options.clock.nowMs()))),
+    list: () => readTable(options.clock, () => listed(options)),
     start: (order) => inTurn(() => start(order, options)),
     signal: async (copy, signal) => sendSignal(copy, signal),
     gone: (copy) => readTable(options.clock, () => isGone(copy, options)),
     startedWith: (instance, keys) => materialisedValues(options.stateDir, instance, keys),
-    cleanup: (instance) => removeMaterialised(options.stateDir, instance),
+    cleanup: async (instance) => {
+      await removeMaterialised(options.stateDir, instance);
+      if (options.ownDir !== undefined) forgetStarted(options.ownDir, instance);
+    },
   };
+}
+
+async function listed(options: Options): Promise<ProcessCopy[]> {
+  const found = copiesOf(await carriers(options), bootedAtMs(options.clock.nowMs()));
+  if (options.ownDir === undefined) return found;
+  return [...found, ...startedAlive(options.ownDir, new Set(found.map(({ instance }) => instance)))];
 }
 
 async function readTable<T>(clock: Clock, read: () => Promise<T>): Promise<Known<T>> {
@@ -150,7 +162,9 @@ async function start(order: StartOrder, { stateDir, ownDir, clock, fleetId }: Op
       child.unref();
       const row = liveProcess(child.pid!);
       if (row === null) return startFailed(order, 'it ended at once', 'see its log: mmfleet logs NAME');
-      return ok(copyOf({ row, env }, bootedAtMs(clock.nowMs())));
+      const copy = copyOf({ row, env }, bootedAtMs(clock.nowMs()));
+      if (ownDir !== undefined) noteStarted(ownDir, copy);
+      return ok(copy);
     } finally {
       await log.close();
     }

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../src/adapters/clock.ts';
 import { createProcessRuntime } from '../../src/adapters/process.ts';
 import { environOf, liveProcess, liveProcesses } from '../../src/adapters/process-table.ts';
@@ -137,6 +137,54 @@ test.each(['child', 'detached', 'double-fork'])(
     await until(() => gone(copy), 'all of it is gone');
   },
 );
+
+describe('what carries no marker any more', () => {
+  const own = () =>
+    createProcessRuntime({
+      fleetId: world.fleetId,
+      ownDir: join(world.dir, 'own'),
+      stateDir: world.stateDir,
+      clock: systemClock,
+    });
+  const begin = async (script: string) => {
+    const started = await own().start(world.order({ command: ['sh', '-c', script] }));
+    if (!started.ok) throw new Error(started.problem.message);
+    return started.value;
+  };
+  const listed = async () => {
+    const all = await own().list();
+    return all.known ? all.value : null;
+  };
+
+  test('a program run with an empty environment is the copy that was started, until it is gone', async () => {
+    const copy = await begin('exec env -i sleep 60');
+    await until(async () => (await world.copies()).length === 0, 'its markers are gone');
+    expect(await listed()).toEqual([copy]);
+    expect(await own().gone(copy)).toMatchObject({ known: true, value: false });
+    expect(await own().signal(copy, 'SIGTERM')).toMatchObject({ ok: true });
+    await until(() => gone(copy), 'gone');
+    expect(await listed()).toEqual([]);
+  });
+
+  test('another process under its pid is not', async () => {
+    const copy = await begin('exec sleep 60');
+    await until(() => commandOf(copy.pid).startsWith('sleep'), 'the program runs');
+    const path = join(world.dir, 'own', 'started', 'amzn');
+    writeFileSync(path, JSON.stringify({ ...copy, startTicks: '1' }));
+    const other = createProcessRuntime({
+      ...{ fleetId: 'other', stateDir: world.stateDir },
+      ownDir: join(world.dir, 'own'),
+      clock: systemClock,
+    });
+    const ids = join(world.dir, 'own', 'fleets');
+    rmSync(ids, { recursive: true });
+    expect(await other.list()).toMatchObject({ known: true, value: [] });
+    for (const text of ['', '{', '[]', '{"pid": "1"}', JSON.stringify({ ...copy, instance: 'mon' })]) {
+      writeFileSync(path, text);
+      expect(await other.list()).toMatchObject({ known: true, value: [] });
+    }
+  });
+});
 
 test('two starts are two copies', async () => {
   await world.start();

@@ -57,3 +57,16 @@ test('with another first commit', async () => {
   await world.git(['push', '--quiet', '--force', 'origin', 'main']);
   await staysAsItIs();
 }, 60_000);
+
+test('without the marker: its program does not hand it on', async () => {
+  const puppet = join(import.meta.dirname, '..', 'support', 'puppet-bot.mjs');
+  const command = ['sh', '-c', `exec env -u MMFLEET_FLEET "${process.execPath}" "${puppet}"`];
+  const spec = readFileSync(join(world.ops, 'fleet/amzn.yaml'), 'utf8');
+  world.put('fleet/amzn.yaml', `${spec}  runtime: { process: { command: ${JSON.stringify(command)} } }\n`);
+  await world.commit('amzn: through a wrapper');
+  expect((await world.cli('reconcile', '--once')).code).toBe(0);
+  await staysAsItIs();
+  const [pid] = bots();
+  expect((await world.cli('stop', 'amzn', '--reason', 'enough')).code).toBe(0);
+  expect([bots(), world.signals('AMZN-USD').at(-1)]).toEqual([[], `${pid} SIGINT`]);
+}, 90_000);
