@@ -64,9 +64,10 @@ export type Context = {
 
 /** One instance as the planner sees it, before the fleet's guards. */
 export function situationOf(context: Context, instance: DesiredInstance): Situation {
-  const observed = context.observed.byName.get(instance.name);
-  if (observed === undefined) throw new Error(`${instance.name} was not observed`);
+  const seen = context.observed.byName.get(instance.name);
+  if (seen === undefined) throw new Error(`${instance.name} was not observed`);
   const trail = trailsByInstance(context.trail, context.desired.instances).get(instance.name) ?? [];
+  const observed = released(seen, trail);
   const past = pastOf(context, instance, trail);
   const { memory } = past;
   const decided = memory === null ? null : decisionOf(context, instance, observed, memory);
@@ -74,6 +75,15 @@ export function situationOf(context: Context, instance: DesiredInstance): Situat
   const rules = rulesOf(context, instance, observed, memory);
   const steadyUntilMs = steadyUntil(context, instance, observed, view);
   return { instance, observed, memory, decided, rules, view, remark: past.remark, steadyUntilMs };
+}
+
+/** A release made in any clone ends the count of restarts that came before it; the count itself is this clone's. */
+function released(observed: ObservedInstance, trail: readonly TrailEntry[]): ObservedInstance {
+  const { restarts } = observed;
+  if (restarts.restarts === 0) return observed;
+  const newest = trail.find(({ kind }) => kind === 'release');
+  if (newest === undefined || newest.committerTs * 1000 <= (restarts.lastStartMs ?? 0)) return observed;
+  return { ...observed, restarts: { ...restarts, restarts: 0 } };
 }
 
 /** Holds on to no more of the look than it needs: a situation may outlive it. */
