@@ -88,6 +88,8 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
   const skipSecrets = (c: Command) =>
     c.option('--skip-secrets', 'do not look for the secrets, in a checkout that has none (CI)');
   const timeout = (c: Command) => c.option('--timeout <duration>', 'deadline of the whole command', '10m');
+  // What the daemon of this host is called, whoever asks about its instances or acts on them has to be called too.
+  const host = (c: Command) => c.option('--host <name>', 'the name of this host for spec.host');
 
   add(
     'init',
@@ -106,7 +108,7 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     'what a pass would do, and why; changes nothing',
     async (n, o) => (await import('./commands/plan.ts')).runPlan(n, o),
     (c) =>
-      filters(chat(skipSecrets(json(c))))
+      host(filters(chat(skipSecrets(json(c)))))
         .option('--detailed-exitcode', 'exit 2 when changes are pending')
         .option('--worktree', 'read the specs from the working tree'),
   );
@@ -115,26 +117,26 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     'converge the fleet: once, or as a daemon',
     async (n, o) => (await import('./commands/reconcile.ts')).runReconcile(n, o as WatchOptions),
     (c) =>
-      timeout(chat(json(c)))
+      host(timeout(chat(json(c))))
         .option('--once', 'passes until converged (at most 4) or the deadline')
         .option('--watch', 'the daemon: timer, file events, git polling')
         .option('--dry-run', 'plan only')
         .option('--no-push', 'commit, but do not push')
         .option('--no-tune', 'converge only')
-        .option('--allow-held', 'held instances do not make the exit code 5')
-        .option('--host <name>', 'the name of this host for spec.host'),
+        .option('--allow-held', 'held instances do not make the exit code 5'),
   );
   add(
     'status [instances...]',
     'what runs, on which iteration, and how it does',
     async (n, o) => (await import('./commands/status.ts')).runStatus(n, o),
-    (c) => filters(chat(json(c))).option('-w, --watch', 'refresh until interrupted'),
+    (c) => host(filters(chat(json(c)))).option('-w, --watch', 'refresh until interrupted'),
   );
   add(
     'why <instance>',
     'every rule of the last decision with its numbers',
     async (n, o) => (await import('./commands/why.ts')).runWhy(n, o as WhyOptions),
-    (c) => json(c).option('--at <commit>', 'a past decision, from its commit and the journal where it is still there'),
+    (c) =>
+      host(json(c)).option('--at <commit>', 'a past decision, from its commit and the journal where it is still there'),
   );
   add(
     'history [instance]',
@@ -153,7 +155,7 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     'diff <instance>',
     'base, desired and running env, where they differ',
     async (n, o) => (await import('./commands/diff.ts')).runDiff(n, o),
-    (c) => json(c).option('--detailed-exitcode', 'exit 2 when what runs is not what is desired'),
+    (c) => host(json(c)).option('--detailed-exitcode', 'exit 2 when what runs is not what is desired'),
   );
   add(
     'analyse <paths...>',
@@ -191,7 +193,7 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
       `${verb} [instances...]`,
       about,
       async (n, o) => (await import('./commands/verbs.ts')).runVerb(verb, n, o),
-      (c) => timeout(reason(json(c))),
+      (c) => host(timeout(reason(json(c)))),
     );
   }
   for (const verb of ['suspend', 'resume'] as const) {
@@ -201,7 +203,7 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
       about,
       async (n, o) => (await import('./commands/verbs.ts')).runVerb(verb, n, o),
       (c) => {
-        const shaped = timeout(reason(json(c)));
+        const shaped = host(timeout(reason(json(c))));
         return verb === 'suspend' ? shaped.option('--until <time>', 'ISO 8601 UTC; without it until resumed') : shaped;
       },
     );
@@ -210,13 +212,13 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     'flatten <instances...>',
     'stop, cancel, close, prove flat; leaves them stopped and held',
     async (n, o) => (await import('./commands/verbs.ts')).runVerb('flatten', n, o),
-    (c) => timeout(json(c)).option('--reason <text>', 'why, for the trail'),
+    (c) => host(timeout(json(c))).option('--reason <text>', 'why, for the trail'),
   );
   add(
     'release <instances...>',
     'lift a hold or a park',
     async (n, o) => (await import('./commands/verbs.ts')).runVerb('release', n, o),
-    (c) => timeout(reason(json(c))),
+    (c) => host(timeout(reason(json(c)))),
   );
   add(
     'audit <verify> [instances...]',
@@ -228,7 +230,7 @@ export function buildProgram(io: Io, version: string, done: Done): Command {
     'rollback <instance>',
     'a new iteration with the values of an earlier one, then converge',
     async (n, o) => (await import('./commands/rollback.ts')).runRollback(n, o as RollbackOptions),
-    (c) => timeout(reason(json(c))).requiredOption('--to <iter>', 'whose values: iter007, or base'),
+    (c) => host(timeout(reason(json(c)))).requiredOption('--to <iter>', 'whose values: iter007, or base'),
   );
   add(
     'demo',

@@ -137,9 +137,15 @@ async function commitWish(
   const seen =
     synced.ok || !stops || !goesOn(synced.problem) ? synced : await look(ops, { ...ask, fetch: false, local: true });
   if (!seen.ok) return seen;
-  const chosen = seen.value.desired.instances.filter((i) => only === null || only.has(i.name));
+  const asked = seen.value.desired.instances.filter((i) => only === null || only.has(i.name));
+  // Nobody is stopped from another host, and a hold alone would leave it trading with nothing that looks after it.
+  const away = verb === 'flatten' || verb === 'restart' ? asked.filter((i) => isElsewhere(seen.value, i)) : [];
+  const missed = only === null ? [] : away.map((i) => elsewhere(verb, i, ops.host));
+  const [lost] = missed;
+  if (lost !== undefined && away.length === asked.length) return { ok: false, problem: lost };
+  const chosen = asked.filter((i) => !away.includes(i));
   const names = chosen.map((i) => i.name);
-  if (verb === 'restart') return { ok: true, value: { names, commits: [], uncommitted: null, unwritten: [] } };
+  if (verb === 'restart') return { ok: true, value: { names, commits: [], uncommitted: null, unwritten: missed } };
   // A hold of this clone alone is written down before it is lifted: the trail tells of both.
   const localHolds = chosen.flatMap(({ name }) => seen.value.observed.byName.get(name)?.localHold ?? []);
   const wishes = chosen.map(
@@ -156,7 +162,7 @@ async function commitWish(
             blocked(seen.value, instance) ? ops.clock.nowMs() : null,
           );
         if (verb === 'flatten')
-          return holdChange(desired, instance.name, asked(verb, reason), at, ops.clock.nowMs(), []);
+          return holdChange(desired, instance.name, byHand(verb, reason), at, ops.clock.nowMs(), []);
         const current = desired.instances.find((i) => i.name === instance.name) ?? instance;
         const text = desired.files.get(current.file)?.text ?? '';
         const edited = editWish(text, verb, instance.name, reason, options.until ?? null);
@@ -198,15 +204,30 @@ async function commitWish(
     : synced;
   if (landed.ok) {
     if (verb === 'release') for (const name of names) await ops.local.clearHold(name);
-    return { ok: true, value: { names, commits: landed.value, uncommitted: null, unwritten } };
+    return {
+      ok: true,
+      value: { names, commits: landed.value, uncommitted: null, unwritten: [...missed, ...unwritten] },
+    };
   }
   if (!stops || !goesOn(landed.problem)) return landed;
-  if (!isCommitted(landed.problem)) await holdHere(ops, seen.value, names, asked(verb, options.reason ?? ''));
-  return { ok: true, value: { names, commits: [], uncommitted: landed.problem, unwritten } };
+  if (!isCommitted(landed.problem)) await holdHere(ops, seen.value, names, byHand(verb, options.reason ?? ''));
+  return { ok: true, value: { names, commits: [], uncommitted: landed.problem, unwritten: [...missed, ...unwritten] } };
+}
+
+const isElsewhere = (seen: Look, { name }: DesiredInstance) =>
+  seen.situations.find((s) => s.instance.name === name)?.view.here === false;
+
+function elsewhere(verb: Verb, { name, spec }: DesiredInstance, host: string): Problem {
+  return {
+    code: 'verb-elsewhere',
+    message: `${name} runs on ${spec?.host}, and this is ${host}: nothing was done to it`,
+    hint: `mmfleet ${verb} ${name} there (or with --host ${spec?.host}, if this is that host); mmfleet stop ${name} is carried out by the mmfleet there`,
+    instance: name,
+  };
 }
 
 /** The reason of a hold that a person's verb leaves. */
-const asked = (verb: 'stop' | 'flatten', reason: string) =>
+const byHand = (verb: 'stop' | 'flatten', reason: string) =>
   `${verb === 'stop' ? 'stopped' : 'flattened'} by hand${reason === '' ? '' : `: ${reason}`}`;
 
 /** Whether only a release brings tuning back: an incomplete memory, or steps that a person took back or declined. */

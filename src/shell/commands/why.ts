@@ -12,7 +12,7 @@ export type WhyOptions = CommonOptions & { at?: string };
 export async function runWhy(names: string[], options: WhyOptions): Promise<number> {
   const { io } = options;
   if (options.at !== undefined) return (await import('./why-at.ts')).runWhyAt(names, options.at, options);
-  const opened = await openOps(options.C, { looksOnly: true });
+  const opened = await openOps(options.C, { host: options.host, looksOnly: true });
   if (!opened.ok) return fail(io, opened.problem);
   const only = await select(opened.value, names, io);
   if (only === 'bad') return EXIT.usage;
