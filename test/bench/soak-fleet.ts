@@ -26,7 +26,7 @@ const PAST_S = 3 * 86_400;
 const LOSING_S = 3_600;
 const CYCLE_S = 150 * 3_600;
 
-/** Journal seconds after which a bot begins a new run by itself. */
+/** Journal seconds from one new run that a bot begins by itself to the next. */
 export const RUN_S = 3 * 3_600;
 
 export type SoakFleet = Awaited<ReturnType<typeof soakFleet>>;
@@ -65,16 +65,11 @@ export async function soakFleet(count: number) {
   let now = Math.floor(Date.now() / 1000) - PAST_S;
   const start = now;
   const rnd = random(5);
-  const begun = new Map<string, number>();
   /** Minutes written of the run that each market is in. */
   const written = new Map<string, { id: string; minutes: number }>();
-  /** Since when a run counts: at first they are of different ages, so that they do not all end together. */
-  const begin = (id: string, ts: number, n: number) => {
-    const since = ts - (from0(ts) ? (n * RUN_S) / count : 0);
-    begun.set(id, since);
-    return since;
-  };
-  const from0 = (ts: number) => ts === start;
+  /** Each at its own time in every stretch, whenever its bot was restarted: as much journal is held at the end as at the start. */
+  const isLastMinute = (from: number, n: number) =>
+    (from - start + Math.floor((n * RUN_S) / count)) % RUN_S >= RUN_S - SPEED;
   const setClock = () => {
     writeFileSync(join(dir, 'clock.new'), `${now}\n`);
     renameSync(join(dir, 'clock.new'), join(dir, 'clock'));
@@ -93,7 +88,7 @@ export async function soakFleet(count: number) {
       for (const [n, market] of markets.entries()) {
         const run = runOf(join(runs, market));
         if (run === null) continue;
-        if (from - (begun.get(run.id) ?? begin(run.id, from, n)) >= RUN_S) {
+        if (isLastMinute(from, n)) {
           beginAnew(join(runs, market), run, market, from);
           continue;
         }
