@@ -101,7 +101,9 @@ function shareOut(
       if (known === undefined) files.set(name, [file]);
       else known.push(file);
     }
-  for (const [name, theirs] of files) own.get(name)?.push(entryWith(entry, { files: theirs }));
+  // What it says is taken once for all of them.
+  const plain = entryWith(entry, { files: [] });
+  for (const [name, theirs] of files) own.get(name)?.push({ ...plain, files: theirs });
 }
 
 /** Whose base env a path is, or is written beside: the path itself, and each part of it that ends before a dot and is as long as one. */

@@ -265,6 +265,9 @@ function pastOf(receipt: Receipt): PastReceipt {
 function isOwnRun(ops: Ops, name: string, journal: JournalView): boolean {
   const file = journal.state === 'ok' ? envFileOf(journal) : null;
   if (file === null) return false;
+  // Plain cases first: this is asked of every instance whose bot is down.
+  if (file.startsWith(`${ops.stateDir}/run/${name}/`) && !file.includes('..')) return true;
+  if (!file.includes(name) && !ops.repo.root.includes(name)) return false;
   const path = isAbsolute(file) ? file : resolve(ops.repo.root, file);
   return !relative(join(ops.stateDir, 'run', name), path).startsWith('..');
 }

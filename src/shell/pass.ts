@@ -232,13 +232,15 @@ function ownedFolders(desired: Desired): string[] {
     i.env === null ? [] : [i.env.basePath.split('/').slice(0, -1).join('/') || '.'],
   );
   const folders = new Set([FLEET_FOLDER, ...bases]);
-  return [...folders].filter((folder) => !parentsOf(folder).some((parent) => folders.has(parent)));
+  return [...folders].filter((folder) => !isWithinOne(folder, folders));
 }
 
-/** Every folder that a folder of the repository is in, the whole repository (`.`) first. */
-function parentsOf(folder: string): string[] {
-  const names = folder.split('/');
-  return folder === '.' ? [] : ['.', ...names.slice(1).map((_, n) => names.slice(0, n + 1).join('/'))];
+/** `.` is the whole repository. */
+function isWithinOne(folder: string, folders: ReadonlySet<string>): boolean {
+  if (folder !== '.' && folders.has('.')) return true;
+  for (let end = folder.indexOf('/'); end !== -1; end = folder.indexOf('/', end + 1))
+    if (folders.has(folder.slice(0, end))) return true;
+  return false;
 }
 
 type Sound = { desired: Desired; refused: Problem | null };
