@@ -18,7 +18,7 @@ export class EarlierRuns {
   readonly #root: string;
   readonly #folders: JournalFolders;
   /** One an instance: it is compared with the iteration before it only. */
-  readonly #known = new Map<string, { envFileName: string; edges: EdgeSums | null }>();
+  readonly #known = new Map<string, { envFileName: string; spec: Instance; edges: EdgeSums | null }>();
 
   constructor(root: string, folders: JournalFolders) {
     this.#root = root;
@@ -26,9 +26,14 @@ export class EarlierRuns {
   }
 
   /** What the newest run of that env earned; null: no journal of one is there; undefined: `read` has not looked yet. */
-  edgesOf(name: string, envFileName: string): EdgeSums | null | undefined {
+  edgesOf(name: string, spec: Instance, envFileName: string): EdgeSums | null | undefined {
     const known = this.#known.get(name);
-    return known?.envFileName === envFileName ? known.edges : undefined;
+    return known?.envFileName === envFileName && known.spec === spec ? known.edges : undefined;
+  }
+
+  /** Another run began: the one before it is complete only now, and may be the newest of the same env. */
+  forget(name: string): void {
+    this.#known.delete(name);
   }
 
   /** Lets go of what is remembered of all others. */
@@ -52,7 +57,7 @@ export class EarlierRuns {
       edges = run.edges.closed;
       break;
     }
-    this.#known.set(name, { envFileName, edges });
+    this.#known.set(name, { envFileName, spec, edges });
   }
 }
 

@@ -195,6 +195,7 @@ export class Journals {
     const polled = entry.cursor.poll(this.folders, entry.sink, most);
     if (!polled.known) return polled;
     const offset = entry.cursor.toJSON()?.offset ?? 0;
+    if (polled.newRun) this.#earlier.forget(instance.name);
     if (polled.bytes > 0 || polled.newRun) entry.changed = true;
     entry.unkept += polled.bytes;
     entry.changedAtMs = polled.changedAtMs;
@@ -249,7 +250,7 @@ export class Journals {
 
   /** What an earlier iteration earned lately, from its newest run; null: none is there; undefined: `readEarlier` finds out. */
   edgesOf(instance: LookedAt, envFileName: string): EdgeSums | null | undefined {
-    return instance.spec === null ? null : this.#earlier.edgesOf(instance.name, envFileName);
+    return instance.spec === null ? null : this.#earlier.edgesOf(instance.name, instance.spec, envFileName);
   }
 
   async readEarlier({ name, spec }: LookedAt, envFileName: string): Promise<void> {

@@ -104,6 +104,31 @@ test('what an earlier config earned is that of its newest run, whatever the othe
   expect(await earned('.env.sol.iter004')).toBeNull();
 });
 
+test('what an earlier config earned is asked anew once another run began, or it is given other time', async () => {
+  const run = (start: string, seed: number, env: string) => {
+    const source = journalLines(seed);
+    const lines = Array.from({ length: 12_000 }, () => source.next().value as string);
+    writeFileSync(piece(start), `${lines.join('\n').replace('.env.sol.iter003', env)}\n`);
+    journals.look(instance);
+  };
+  const journals = open();
+  const base = 'work/.env.sol';
+  const earned = async (of = instance) => {
+    if (journals.edgesOf(of, '.env.sol') === undefined) await journals.readEarlier(of, '.env.sol');
+    return journals.edgesOf(of, '.env.sol');
+  };
+  run('000000', 1, base);
+  run('010000', 2, 'work/.env.sol.iter001');
+  expect(await earned()).toEqual(folded([piece('000000')]).edges.closed);
+  // A person took that step back, and a later one is compared with what ran since.
+  run('020000', 3, base);
+  run('030000', 4, 'work/.env.sol.iter002');
+  expect(await earned()).toEqual(folded([piece('020000')]).edges.closed);
+  const tuning = { ...instance.spec.tuning, verdictWithinMs: 3_600_000 };
+  const hour = await earned({ ...instance, spec: { ...instance.spec, tuning } });
+  expect(hour!.buckets).toBeLessThan(folded([piece('020000')]).edges.closed.buckets);
+});
+
 test('what it earned counts as far back as the next one is given time, in slices', async () => {
   writeJournal(piece('000000'), 40e6, { seed: 7 });
   const whole = folded([piece('000000')]);
