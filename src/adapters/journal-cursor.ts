@@ -1,4 +1,6 @@
+import { readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { crc32 } from 'node:zlib';
 import type { LineReader } from '../core/journal/line-reader.ts';
 import { LineScanner, type LineSink } from '../core/journal/scan.ts';
 import type { BadLine, JournalEvent } from '../core/journal/types.ts';
@@ -45,6 +47,8 @@ export type CursorState = {
   dev: number;
   ino: number;
   offset: number;
+  /** A sum over the last bytes before the offset, by which another file is known to go on there; 0 = not known. */
+  last: number;
   skipping: boolean;
   line: number;
 };
@@ -124,7 +128,7 @@ export class JournalCursor {
   }
 
   #begin(piece: string, startedAt: string, offset = 0): void {
-    this.#state = { startedAt, piece, dev: -1, ino: -1, offset, skipping: false, line: 0 };
+    this.#state = { startedAt, piece, dev: -1, ino: -1, offset, last: 0, skipping: false, line: 0 };
     this.#size = -1;
   }
 
@@ -146,29 +150,32 @@ export class JournalCursor {
     }
   }
 
+  /** A copy that was put in its place (a sync, a backup, a disk mounted anew) goes on where the file did. */
   #readPiece(state: CursorState, complete: boolean, found: Found, sink: CursorSink): string | null {
     const stat = statOrNull(state.piece);
     if (stat === null) return `${basename(state.piece)} cannot be found`;
-    const replaced = state.ino !== -1 && (state.ino !== stat.ino || state.dev !== stat.dev);
-    if (replaced || stat.size < state.offset) {
-      found.gaps.push(`${basename(state.piece)} was ${replaced ? 'replaced' : 'truncated'}`);
+    const other = state.ino !== -1 && (state.ino !== stat.ino || state.dev !== stat.dev);
+    let broken = stat.size < state.offset ? 'truncated' : null;
+    if (broken === null) {
+      this.#changedAtMs = stat.mtimeMs;
+      if (stat.size === this.#size && !complete && !other) return null;
+      const read = stat.size > state.offset || other ? this.#scan(state, complete, found, sink) : 'read';
+      if (read === 'failed') return `${basename(state.piece)} cannot be read`;
+      if (read === 'another') broken = 'rewritten';
+    }
+    if (broken !== null) {
+      found.gaps.push(`${basename(state.piece)} was ${other ? 'replaced' : broken}`);
       this.#begin(state.piece, state.startedAt);
       return this.#readPiece(this.#state!, complete, found, sink);
     }
-    this.#changedAtMs = stat.mtimeMs;
     state.dev = stat.dev;
     state.ino = stat.ino;
-    if (stat.size === this.#size && !complete) return null;
-    if (stat.size > state.offset) {
-      const read = this.#scan(state, complete, found, sink);
-      if (read !== null) return read;
-    }
-    if (found.more) return null;
-    this.#size = stat.size;
+    if (!found.more) this.#size = stat.size;
     return null;
   }
 
-  #scan(state: CursorState, complete: boolean, found: Found, sink: CursorSink): string | null {
+  /** `another`: the file does not hold what was read of it; nothing was delivered. */
+  #scan(state: CursorState, complete: boolean, found: Found, sink: CursorSink): 'read' | 'another' | 'failed' {
     const lines: LineSink = {
       event: (event) => sink.event(event),
       ...(sink.quick === undefined ? {} : { quick: (line) => sink.quick!(line) }),
@@ -180,20 +187,33 @@ export class JournalCursor {
     const scanner = new LineScanner(lines, 'quick', state.line + 1);
     const place: ReadPlace = { offset: state.offset, skipping: state.skipping };
     const read = withFile(state.piece, (fd) => {
+      if (state.last !== 0 && sumBefore(fd, state.offset) !== state.last) return null;
       const end = scanDescriptor(fd, scanner, place, undefined, found.most - found.bytes);
-      if (end.more) return end;
+      const last = end.offset === state.offset ? state.last : sumBefore(fd, end.offset);
+      if (end.more) return { ...end, last };
       if (complete && end.skipping) scanner.skipLongLine();
       if (complete && !end.skipping) scanner.scanTail(end.rest);
-      return end;
+      return { ...end, last };
     });
-    if (!read.ok) return `${basename(state.piece)} cannot be read`;
+    if (!read.ok) return 'failed';
+    if (read.value === null) return 'another';
     found.bytes += read.value.bytes;
     found.more = read.value.more;
     state.offset = read.value.offset;
+    state.last = read.value.last;
     state.skipping = read.value.skipping;
     state.line = scanner.line;
-    return null;
+    return 'read';
   }
+}
+
+/** Some lines: their times and ids are in no other journal. */
+const LAST_BYTES = 1024;
+const lastBytes = Buffer.alloc(LAST_BYTES);
+
+function sumBefore(fd: number, offset: number): number {
+  const length = Math.min(offset, LAST_BYTES);
+  return crc32(lastBytes.subarray(0, readSync(fd, lastBytes, 0, length, offset - length)));
 }
 
 type Found = {

@@ -45,7 +45,7 @@ export type RunEntry = {
   view?: Extract<JournalView, { state: 'ok' }> | undefined;
 };
 
-const CACHE_VERSION = 2;
+const CACHE_VERSION = 3;
 /** Less than this before its end is not worth leaving unread. */
 const LEFT_OUT_MIN_BYTES = SLICE_BYTES;
 /** How many times further back it is read when the windows are not full. */
@@ -128,6 +128,9 @@ function fold(entry: RunEntry, spec: Instance, cap: number | null, event: Journa
 }
 
 function take(entry: RunEntry, spec: Instance, cap: number | null, event: JournalEvent): void {
+  // A file that is read again from its start tells of the whole run: nothing of it may count twice.
+  if (event.type === 'run_start' && event.runId === entry.runStart?.runId && event.ts === entry.runStart.ts)
+    startRun(entry, spec, cap);
   fold(entry, spec, cap, event);
   if (event.type === 'run_start') entry.runStart = event;
   if (event.type === 'run_end') entry.runEnd = event;

@@ -90,6 +90,38 @@ test('a truncated or replaced file is a gap and is read again from its start', (
   expect(gaps(replaced.result)).toEqual([`${BASE} was replaced`]);
 });
 
+test('a copy in the place of the file goes on where it was read to, also from a stored state', () => {
+  writeFileSync(path(BASE), beat(1) + beat(2) + beat(3).slice(0, 9));
+  const first = reader();
+  first.poll();
+  const copy = (text: string) => {
+    writeFileSync(path('copy'), text);
+    renameSync(path('copy'), path(BASE));
+  };
+  copy(beat(1) + beat(2) + beat(3));
+  const state = JSON.parse(JSON.stringify(first.cursor)) as CursorState;
+  for (const { poll } of [reader(state), first]) {
+    const { got, result } = poll();
+    expect([got, gaps(result)]).toEqual([[3], []]);
+  }
+  // Nothing new in it, and then something.
+  copy(beat(1) + beat(2) + beat(3));
+  expect(first.poll()).toMatchObject({ got: [], result: { known: true, bytes: 0, gaps: [] } });
+  appendFileSync(path(BASE), beat(4));
+  expect(first.poll().got).toEqual([4]);
+});
+
+test('a file that was written anew and is longer than before is a gap and is read again from its start', () => {
+  writeFileSync(path(BASE), beat(1) + beat(2));
+  const { poll } = reader();
+  poll();
+  writeFileSync(path(BASE), beat(11) + beat(12) + beat(13));
+  const { got, result } = poll();
+  expect([got, gaps(result)]).toEqual([[11, 12, 13], [`${BASE} was rewritten`]]);
+  appendFileSync(path(BASE), beat(14));
+  expect(poll()).toMatchObject({ got: [14], result: { gaps: [] } });
+});
+
 test('a vanished journal and a vanished folder are unknown, never empty', () => {
   writeFileSync(path(BASE), beat(1));
   const { poll } = reader();

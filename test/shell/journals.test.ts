@@ -1,4 +1,13 @@
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -62,6 +71,42 @@ test('a long journal read in slices, at once, from a cache and line by line: one
   await sliced.save();
   expect(stateOf(open())).toEqual(atOnce);
   expect(atOnce.run).toBe(storeRun(folded([piece('000000')])));
+});
+
+test('another file in the place of a journal: whatever was read before, the run is what the file says', async () => {
+  const source = journalLines(5);
+  const some = (count: number) => Array.from({ length: count }, () => source.next().value as string);
+  const put = (lines: string[]) => {
+    writeFileSync(join(dir, 'copy'), `${lines.join('\n')}\n`);
+    renameSync(join(dir, 'copy'), piece('000000'));
+  };
+  const path = piece('000000');
+  const lines = some(9_000);
+  put(lines);
+  const daemon = open();
+  const looked = async () => {
+    const anew = new Journals(dir, join(dir, '.mmfleet-none'));
+    const states = [stateOf(anew), stateOf(daemon), stateOf(open())];
+    await daemon.save();
+    return states;
+  };
+  const same = async (what: string) => {
+    const [want, ...got] = await looked();
+    for (const state of got) expect(state, what).toEqual(want);
+  };
+  await same('read first');
+  lines.push(...some(200));
+  put(lines);
+  await same('a copy that has grown');
+  put(lines);
+  await same('a copy');
+  const spaced = lines.map((line) => line.replace('{', '{ '));
+  put(spaced);
+  await same('written in another way');
+  writeFileSync(path, `${[...lines, ...some(400)].map((line) => line.replace('{', '{  ')).join('\n')}\n`);
+  await same('written anew in its place, and longer');
+  writeFileSync(path, `${lines.slice(0, 5_000).join('\n')}\n`);
+  await same('taken back to an earlier copy');
 });
 
 test('slices go over the pieces of a run, and a restart between two of them', async () => {
