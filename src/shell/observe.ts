@@ -5,6 +5,7 @@ import type { StopIntent } from '../adapters/intents.ts';
 import { NO_RESTARTS, type RestartState } from '../core/flat/backoff.ts';
 import type { Receipt } from '../core/flat/types.ts';
 import type { Where } from '../core/flat/where.ts';
+import { STAYS_DOWN } from '../core/plan/types.ts';
 import type { ProcessCopy } from '../core/ports.ts';
 import { type Known, known, type Problem } from '../core/problem.ts';
 import { parseReceipts } from '../core/trail/receipts.ts';
@@ -289,18 +290,26 @@ export function endedRuns(receipts: readonly PastReceipt[]): ReadonlySet<string 
   return runsOf(receipts).ended;
 }
 
-type Runs = { ended: ReadonlySet<string | null>; proved: ReadonlySet<string | null> };
+/** Ids of runs that receipts name: at all, with a newest word of flat, ever proved flat. */
+type Runs = Record<'ended' | 'proved' | 'everProved', ReadonlySet<string | null>>;
 
 const runs = new WeakMap<readonly PastReceipt[], Runs>();
 
 function runsOf(receipts: readonly PastReceipt[]): Runs {
   const known = runs.get(receipts);
   if (known !== undefined) return known;
-  const proved = receipts.filter((r) => r.verdict === 'FLAT' || r.verdict === 'DUST');
-  const found = { ended: new Set(receipts.map((r) => r.runId)), proved: new Set(proved.map((r) => r.runId)) };
+  const newest = new Map(receipts.map((r) => [r.runId, r]));
+  const idsOf = (some: Iterable<PastReceipt>) => new Set([...some].filter(isFlat).map((r) => r.runId));
+  const found = {
+    ended: new Set(newest.keys()),
+    proved: idsOf(newest.values()),
+    everProved: idsOf(receipts),
+  };
   runs.set(receipts, found);
   return found;
 }
+
+const isFlat = ({ verdict }: PastReceipt) => verdict === 'FLAT' || verdict === 'DUST';
 
 /** By the time of the proof: a line that was never committed may be older than one that was. */
 function inOrder(receipts: PastReceipt[]): PastReceipt[] {
@@ -312,13 +321,40 @@ export function stopWasOurs({ intent }: Pick<ObservedInstance, 'intent'>): boole
   return intent.known && intent.value !== null;
 }
 
-/** How the newest run of an instance ended: `proved` when a flat receipt names it. */
+/** How the newest run of an instance ended: `proved` when the newest receipt that names it is flat. */
 export function lastRunOf(observed: ObservedInstance): 'none' | 'proved' | 'unproved' {
-  const { journal, receipts, copies } = observed;
+  const { journal, receipts, copies, restarts } = observed;
   if (copies.known && copies.value.length > 0) return 'unproved';
   const newest = receipts.at(-1);
+  if (newest === undefined) return journal.state === 'none' && restarts.lastStartMs === null ? 'none' : 'unproved';
+  if (isSilent(observed)) return 'unproved';
   if (journal.state === 'ok') return runsOf(receipts).proved.has(journal.runId) ? 'proved' : 'unproved';
-  if (journal.state === 'unknown') return 'unproved';
-  if (observed.restarts.lastStartMs !== null && newest === undefined) return 'unproved';
-  return newest === undefined ? 'none' : newest.verdict === 'FLAT' || newest.verdict === 'DUST' ? 'proved' : 'unproved';
+  // While its journal cannot be read, a run may have begun after a proof unless that is known of our own starts.
+  if (journal.state === 'unknown' && restarts.lastStartMs === null && !STAYS_DOWN.includes(newest.cause))
+    return 'unproved';
+  return isFlat(newest) ? 'proved' : 'unproved';
+}
+
+/** It was started after its newest proof, and no journal tells of that run. */
+function isSilent({ journal, receipts, restarts }: ObservedInstance): boolean {
+  const newest = receipts.at(-1);
+  if (newest === undefined || restarts.lastStartMs === null) return false;
+  if (restarts.lastStartMs < Date.parse(newest.provedAt)) return false;
+  return journal.state !== 'ok' || endedRuns(receipts).has(journal.runId);
+}
+
+/** The last orders of a run may show so much later than its proof. */
+const LATE_MS = 10 * 60_000;
+
+/**
+ * Whether what is found in the market while nothing runs may be what the newest run left: it is ours, and was never proved
+ * flat, or only just. What came up later is somebody else's.
+ */
+export function mayHaveLeft(observed: ObservedInstance, nowMs: number): boolean {
+  const { journal, receipts } = observed;
+  if (!observed.ownRun()) return false;
+  if (journal.state !== 'ok' || isSilent(observed)) return true;
+  if (!runsOf(receipts).everProved.has(journal.runId)) return true;
+  const proved = receipts.findLast((r) => isFlat(r) && r.runId === journal.runId);
+  return proved === undefined || nowMs - Date.parse(proved.provedAt) < LATE_MS;
 }

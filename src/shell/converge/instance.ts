@@ -10,7 +10,7 @@ import type { Problem } from '../../core/problem.ts';
 import type { Instance } from '../../core/spec/types.ts';
 import type { KnownSecret } from '../../core/trail/secret-gate.ts';
 import { type DesiredEnv, type DesiredInstance, desiredDigest } from '../desired.ts';
-import { type ObservedInstance, stopWasOurs } from '../observe.ts';
+import { mayHaveLeft, type ObservedInstance, stopWasOurs } from '../observe.ts';
 import type { Ops } from '../ops.ts';
 import { tunedOnly } from '../views.ts';
 import { startInstance } from './start.ts';
@@ -133,7 +133,7 @@ function stop(
     shuttingDown: observed.journal.state === 'ok' && observed.journal.shuttingDown,
     preflight: true,
     // Only a person's `flatten` closes what no run of ours is known to have opened.
-    mayClose: live || observed.ownRun() || (effect.do === 'stop' && effect.cause === 'held'),
+    mayClose: live || mayHaveLeft(observed, ops.clock.nowMs()) || (effect.do === 'stop' && effect.cause === 'held'),
     cause: effect.do === 'start' ? causeOfStart(observed) : effect.cause,
     iterFrom: running === undefined ? env.iter : running.iter,
     iterTo: env.iter,
