@@ -5,6 +5,7 @@ import { headOf, isAncestor, type Repo, type Tip, tipOf } from './git.ts';
 import { type CommitPlan, type Committed, commitAll, type Person } from './git-commit.ts';
 import { runGit } from './git-run.ts';
 import {
+  type Dropped,
   hasRemote,
   listRemote,
   network,
@@ -67,6 +68,8 @@ export type PublishOptions = {
   timeoutMs?: number;
   /** The head as last seen: tried first without asking for it. Absent, or no longer the head: it is asked for. */
   tip?: Tip;
+  /** Told before commits of an earlier publish that the remote refuses, or that no longer fit it, are dropped. */
+  onDropped?: (commits: readonly Dropped[]) => void;
   /** What to commit on this head; asked again for each new head. `at` is journal time in Unix seconds. */
   build: (head: string) => Promise<Result<PublishPlan[]>>;
 };
@@ -75,8 +78,8 @@ export type PublishPlan = Pick<CommitPlan, 'files' | 'message' | 'atWallTime'> &
 
 /**
  * Subjects of the commits that landed, oldest first; empty: nothing to commit. Problems: those of a commit,
- * `git-diverged`, `git-push-lost` (the race was lost `tries` times), `git-push-refused` (both: nothing of ours stays
- * behind), `git-remote-away` (the commits stay, unpushed, and go out with the next publish).
+ * `git-diverged`, `git-push-lost` (the race was lost `tries` times: nothing of these plans stays behind), `git-push-refused`
+ * (nothing of ours does), `git-remote-away` (the commits stay, unpushed, and go out with the next publish).
  */
 export async function publish(repo: Repo, options: PublishOptions): Promise<Result<string[]>> {
   const pushes = options.push && (await hasRemote(repo, options.remote));
@@ -87,6 +90,7 @@ export async function publish(repo: Repo, options: PublishOptions): Promise<Resu
     ourEmail: options.committer.email,
     signing: options.signing ?? null,
     ...timeoutOf(options),
+    ...(options.onDropped === undefined ? {} : { onDropped: options.onDropped }),
   };
   let unconfirmed: Committed[] = [];
   for (let attempt = 1; ; attempt++) {
@@ -100,7 +104,10 @@ export async function publish(repo: Repo, options: PublishOptions): Promise<Resu
     if (pushed.value === 'away')
       return fail(problem('git-remote-away', `${options.remote}: did not answer; commits stay unpushed`));
 
-    const synced = await syncRemote(repo, { ...sync, leftovers: 'drop' });
+    // What waited for the remote since an earlier publish is nobody's to make again: it goes on top, if it is taken at all.
+    const again = made.value.map(({ commit }) => commit);
+    const leftovers = pushed.value === 'refused' ? 'drop' : 'rebase';
+    const synced = await syncRemote(repo, { ...sync, again, leftovers });
     if (!synced.ok) return synced;
     if (synced.value.remote === 'away')
       return fail(problem('git-remote-away', `${options.remote}: did not answer; commits stay unpushed`));

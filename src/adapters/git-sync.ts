@@ -1,5 +1,6 @@
 /** Fetch and fast-forward, and what to do with commits of ours that never reached the remote. */
 import { fail, ok, type Problem, type Result } from '../core/problem.ts';
+import { splitMessage } from '../core/trail/trailers.ts';
 import { isAncestor, type Refs, type Repo, readRefs, resolveCommit } from './git.ts';
 import { type CommitOptions, importCommits, type Replay, sign } from './git-commit.ts';
 import { blobsAt, healMove, moveHead, pathsBetween } from './git-move.ts';
@@ -10,14 +11,21 @@ export type SyncOptions = {
   branch: string;
   /** The fleet's author e-mail: commits with it as committer are ours to move. */
   ourEmail: string;
-  /** What becomes of our unpushed commits when the remote went on: put on top (default), or dropped to be recomputed. */
+  /** What becomes of our unpushed commits: put on top when the remote went on (default), or dropped in any case. */
   leftovers?: 'rebase' | 'drop';
+  /** Of these those that are made again by who asks: they are left out. */
+  again?: readonly string[];
+  /** Told before commits are dropped that nobody makes again, oldest first. */
+  onDropped?: (commits: readonly Dropped[]) => void;
   /** Commits put on top are signed again with it. */
   signing?: CommitOptions['signing'];
   timeoutMs?: number;
   /** Read just before; absent: read now. */
   refs?: Refs;
 };
+
+/** A commit of ours that never reached the remote: its whole message, and when it was made, Unix seconds. */
+export type Dropped = { message: string; committerTs: number };
 
 export type Synced = {
   /** `none`: no such remote is configured; `away`: it did not answer, the last good revision stays. */
@@ -181,12 +189,14 @@ async function settle(repo: Repo, options: SyncOptions, tips: Tips): Promise<Res
     // A person's own commits that are merely not pushed yet are theirs to push; on both sides they are theirs to join.
     return ahead ? done(here) : fail(diverged(options, 'and here are commits that are not on it'));
   }
-  const target = options.leftovers === 'drop' ? null : await replayed(repo, tips, local.value, options);
-  if (target !== null && !target.ok) return target;
-  const moved = await moveHead(repo, { from: here, to: target?.value ?? there, why: 'on top of the remote' });
-  if (!moved.ok) return moved;
-  const dropped = target === null || target.value !== null ? [] : [droppedNote(local.value.length)];
-  return done(target?.value ?? there, dropped);
+  const kept = local.value.filter(({ commit }) => options.again?.includes(commit) !== true);
+  const goesOn = options.leftovers !== 'drop' && kept.length > 0;
+  const target = goesOn ? await replayed(repo, tips, kept, options) : ok(null);
+  if (!target.ok) return target;
+  const dropped = target.value === null ? kept : [];
+  if (dropped.length > 0) options.onDropped?.(dropped);
+  const moved = await moveHead(repo, { from: here, to: target.value ?? there, why: 'on top of the remote' });
+  return moved.ok ? done(target.value ?? there, dropped.length === 0 ? [] : [droppedNote(dropped)]) : moved;
 }
 
 /** Commits of `here` that are not in `there`, oldest first; null: some are not ours, or are merges. */
@@ -213,7 +223,9 @@ async function localCommits(
   for (let i = 0; i + 8 < words.length; i += 9) {
     const [commit = '', parent = '', name = '', email = '', at = '', committer = '', ct = '', message = ''] =
       words.slice(i, i + 8);
-    if (committer !== ourEmail || parent.includes(' ')) return ok(null);
+    // Somebody who works under our e-mail does not write our subjects.
+    const ours = committer === ourEmail && splitMessage(message).kind !== null;
+    if (!ours || parent.includes(' ')) return ok(null);
     commits.push({ commit, parent, author: { name, email }, authorTs: Number(at), committerTs: Number(ct), message });
   }
   return ok(commits);
@@ -268,10 +280,16 @@ function diverged(options: SyncOptions, what: string): Problem {
   };
 }
 
-function droppedNote(count: number): Problem {
+function droppedNote(dropped: readonly Dropped[]): Problem {
+  const subjects = dropped.map(({ message }) => message.split('\n')[0]);
+  const more = subjects.length > SHOWN ? ` and ${subjects.length - SHOWN} more` : '';
+  const what = `${subjects.length} unpushed commit${subjects.length === 1 ? '' : 's'} of mmfleet`;
   return {
     code: 'git-leftovers-dropped',
-    message: `${count} unpushed commits of mmfleet no longer fit the remote; they are dropped and decided again`,
+    message: `${what} no longer fit the remote and are dropped: ${subjects.slice(0, SHOWN).join('; ')}${more}`,
+    hint: 'what mmfleet decides it decides again, and what was stopped stays down; ask anew for any other wish',
     retry: 'backoff',
   };
 }
+
+const SHOWN = 5;

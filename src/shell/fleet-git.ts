@@ -5,8 +5,17 @@ import { maintain, needsMaintenance, readyToMaintain } from '../adapters/git-mai
 import { type ProposalPort, proposalPort } from '../adapters/git-proposals.ts';
 import { type PublishOptions, publish } from '../adapters/git-publish.ts';
 import { type DirtyPath, dirtyPaths, readTree } from '../adapters/git-read.ts';
-import { remoteHead, type Synced, type SyncOptions, seenRemote, syncRemote } from '../adapters/git-sync.ts';
+import {
+  type Dropped,
+  remoteHead,
+  type Synced,
+  type SyncOptions,
+  seenRemote,
+  syncRemote,
+} from '../adapters/git-sync.ts';
+import { writeLocalHold } from '../adapters/local-holds.ts';
 import type { Result } from '../core/problem.ts';
+import { holdsOf } from './uncommitted.ts';
 
 export type FleetGit = {
   /** Where the clone stands: the branch checked out, its commit, and our own refs, all of one moment. */
@@ -43,6 +52,9 @@ const KEPT_TEXTS = 2_000;
 export function fleetGit(repo: Repo): FleetGit {
   /** A commit never changes: base envs that every pass compares with are read once. */
   const texts = new Map<string, string | null>();
+  const onDropped = (dropped: readonly Dropped[]) => {
+    for (const hold of holdsOf(dropped)) writeLocalHold(repo.gitDir, hold);
+  };
   return {
     refs: () => readRefs(repo),
     refsAsTheyAre: () => readRefs(repo, { anyHead: true }),
@@ -64,8 +76,8 @@ export function fleetGit(repo: Repo): FleetGit {
     },
     remoteHead: async (remote, branch, refs) =>
       refs === undefined ? remoteHead(repo, remote, branch) : seenRemote(refs, remote, branch),
-    sync: (options) => syncRemote(repo, options),
-    publish: (options) => publish(repo, options),
+    sync: (options) => syncRemote(repo, { ...options, onDropped }),
+    publish: (options) => publish(repo, { ...options, onDropped }),
     maintain: async (signal) => (needsMaintenance(repo) ? maintain(repo, signal) : null),
     readyToMaintain: () => readyToMaintain(repo),
     proposals: proposalPort(repo),

@@ -1,5 +1,8 @@
 /** A stop that git does not take: money goes first. It is carried out, and kept in this clone until it can be committed. */
+import type { Dropped } from '../adapters/git-sync.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
+import { splitMessage, trailer } from '../core/trail/trailers.ts';
+import type { Hold, TrailKind } from '../core/trail/types.ts';
 import { utcText } from '../core/trail/utc.ts';
 import { EXIT, type ExitCode, exitOfProblem } from './exit.ts';
 import type { Ops } from './ops.ts';
@@ -32,3 +35,26 @@ export function exitUncommitted(problem: Problem): ExitCode {
   const code = exitOfProblem(problem);
   return code === EXIT.usage ? EXIT.failed : code;
 }
+
+/**
+ * Holds in place of stops, suspensions and holds whose commits are dropped: what they kept down is not started again. Oldest
+ * first; what one of them took back needs none.
+ */
+export function holdsOf(dropped: readonly Dropped[]): Hold[] {
+  const down = new Map<string, Hold>();
+  for (const { message, committerTs } of dropped) {
+    const { kind, name, trailers } = splitMessage(message);
+    if (kind === null || name === null || !NAME.test(name)) continue;
+    const ended = ENDS[kind];
+    if (ended !== undefined) down.delete(`${ended} ${name}`);
+    const word = DOWN[kind];
+    if (word === undefined) continue;
+    const reason = [word, trailer(trailers, 'Reason') ?? ''].filter((part) => part !== '').join(': ') || 'held';
+    down.set(`${kind} ${name}`, { instance: name, kind: 'hold', reason, since: utcText(committerTs), until: null });
+  }
+  return [...new Map([...down.values()].map((hold) => [hold.instance, hold])).values()];
+}
+
+const NAME = /^[a-z0-9][a-z0-9_-]*$/;
+const DOWN: Partial<Record<TrailKind, string>> = { stop: 'stopped by hand', suspend: 'suspended by hand', hold: '' };
+const ENDS: Partial<Record<TrailKind, TrailKind>> = { start: 'stop', resume: 'suspend', release: 'hold' };

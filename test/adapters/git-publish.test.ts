@@ -190,6 +190,52 @@ test('unpushed commits of ours that clash are dropped and reported', async () =>
   expect(a.git('status', '--porcelain')).toBe('');
 });
 
+/** A commit of ours that waits since the remote was away. */
+async function waiting(clone: Clone, path: string): Promise<void> {
+  clone.git('remote', 'set-url', 'origin', join(world.dir, 'gone.git'));
+  await publish(
+    clone.repo,
+    options(async () => ok([file(path, 'a wish\n')])),
+  );
+  clone.git('remote', 'set-url', 'origin', world.remote);
+}
+
+test('a lost race makes anew only its own commits: what waited for the remote goes out with them', async () => {
+  await waiting(a, 'fleet/wish');
+  await publish(b.repo, appendLine(b, 'theirs'));
+  expect(await publish(a.repo, appendLine(a, 'ours'))).toEqual({ ok: true, value: ['hold(amzn): fleet/list'] });
+  expect(inRemote('fleet/wish')).toBe('a wish');
+  expect(inRemote('fleet/list')).toBe('theirs\nours');
+  expect(a.git('status', '--porcelain')).toBe('');
+});
+
+test.each([
+  {
+    name: 'a remote that refuses it',
+    path: 'fleet/wish',
+    meet: async (onDropped: PublishOptions['onDropped'] & object) => {
+      writeFileSync(join(world.remote, 'hooks/pre-receive'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+      return publish(a.repo, { ...appendLine(a, 'ours'), onDropped });
+    },
+  },
+  {
+    name: 'a change of the same file',
+    path: 'fleet/list',
+    meet: async (onDropped: PublishOptions['onDropped'] & object) => {
+      await publish(b.repo, appendLine(b, 'theirs'));
+      return syncRemote(a.repo, { ...SYNC, onDropped });
+    },
+  },
+])('what waited for the remote and is dropped is told before: $name', async ({ path, meet }) => {
+  await waiting(a, path);
+  const heads: [string, string][] = [];
+  await meet((dropped) => {
+    for (const { message } of dropped) heads.push([message, a.git('show', `HEAD:${path}`)]);
+  });
+  expect(heads).toEqual([[`hold(amzn): ${path}\n`, 'a wish']]);
+  expect(a.git('rev-parse', 'HEAD')).toBe(remoteTip());
+});
+
 test.each([
   {
     name: "a person's commits on both sides",
@@ -197,6 +243,16 @@ test.each([
       a.write('mine', 'x');
       a.git('add', '.');
       a.git('commit', '-q', '-m', 'mine');
+      await publish(b.repo, appendLine(b, 'theirs'));
+    },
+  },
+  {
+    name: 'the same of somebody who works under our e-mail',
+    make: async () => {
+      a.write('fleet/list', 'x');
+      a.git('add', '.');
+      a.git('-c', `user.email=${FLEET.email}`, 'commit', '-q', '-m', 'mine');
+      a.git('rebase', '-q', 'HEAD~1', '--exec', `GIT_COMMITTER_EMAIL=${FLEET.email} git commit -q --amend --no-edit`);
       await publish(b.repo, appendLine(b, 'theirs'));
     },
   },

@@ -1,5 +1,5 @@
 /** An emergency in which git takes no commit: `stop` and `flatten` act all the same, say so, and it stays stopped. */
-import { chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { type FleetWorld, fleetWorld } from '../support/fleet-world.ts';
@@ -110,6 +110,40 @@ test('a remote that is away: the wish stands in this clone, is carried out, and 
   expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 0 });
   expect(await newest(2)).toEqual(['stop(pump): no network', expect.stringMatching(/^converge\(pump\): /)]);
   expect(await w.cli('start', 'pump', '--reason', 'again')).toMatchObject({ code: 0 });
+});
+
+test.each([
+  { name: 'that takes no pushes', comes: async () => refusePushes() },
+  {
+    name: 'whose people changed the same file',
+    comes: async () => {
+      await w.git(['pull', '--quiet', '--ff-only'], ada);
+      appendFileSync(join(ada, 'fleet/pump.yaml'), '# looked at\n');
+      for (const args of [
+        ['commit', '--quiet', '-am', 'pump: a look'],
+        ['push', '--quiet'],
+      ])
+        await w.git(args, ada);
+    },
+  },
+])('a remote that comes back $name: what was stopped meanwhile stays down', async ({ comes }) => {
+  const away = `${w.remote}.away`;
+  renameSync(w.remote, away);
+  undo = () => existsSync(away) && renameSync(away, w.remote);
+  expect((await w.cli('stop', 'pump', '--reason', 'no network at all')).code).toBe(4);
+  expect(await running()).toBe(0);
+  await undo();
+  undo = () => undefined;
+  await comes();
+  const [first, second] = [await w.cli('reconcile', '--once'), await w.cli('reconcile', '--once')];
+  expect([first.code, second.code, await running()]).toEqual([expect.any(Number), expect.any(Number), 0]);
+  await undo();
+  undo = () => undefined;
+  expect((await w.cli('reconcile', '--once')).code).toBe(5);
+  expect(await newest(3)).toContain('hold(pump): stopped by hand: no network at all');
+  expect([await running(), existsSync(localHold())]).toEqual([0, false]);
+  expect(await w.cli('release', 'pump', '--reason', 'the network is back')).toMatchObject({ code: 0 });
+  expect(await running()).toBe(1);
 });
 
 test('holds that cannot be read, and edits that were never committed, keep nobody from stopping', async () => {
