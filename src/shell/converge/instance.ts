@@ -10,7 +10,7 @@ import type { Problem } from '../../core/problem.ts';
 import type { Instance } from '../../core/spec/types.ts';
 import type { KnownSecret } from '../../core/trail/secret-gate.ts';
 import { type DesiredEnv, type DesiredInstance, desiredDigest } from '../desired.ts';
-import { mayHaveLeft, type ObservedInstance, stopWasOurs } from '../observe.ts';
+import { lastRunOf, mayHaveLeft, type ObservedInstance, stopWasOurs } from '../observe.ts';
 import type { Ops } from '../ops.ts';
 import { tunedOnly } from '../views.ts';
 import { startInstance } from './start.ts';
@@ -56,7 +56,7 @@ export async function converge(
   const secrets = await ops.secrets.read(instance.spec.secrets);
   if (!secrets.ok) return done('failed', 'spec-invalid', withHint(secrets.problem), null);
   deps.onSecrets(Object.entries(secrets.value).map(([key, value]) => ({ key, value })));
-  const moved = await movedAccount(deps, instance, secrets.value);
+  const moved = lastRunOf(observed) === 'unproved' ? await movedAccount(deps, instance, secrets.value) : null;
   if (moved !== null) return done('failed', 'spec-invalid', moved, null);
   let killed = false;
   const venue = ops.venueOf(instance, secrets.value, () => killed);

@@ -82,7 +82,6 @@ export async function stopInstance(ctx: StopContext): Promise<StopResult> {
   if (!left.known) return undecided('unknown-process', left.reason, false);
   if (left.value.length > 0)
     return undecided('unknown-process', `${ctx.instance}: another copy appeared while it was stopped`, true);
-  await ctx.runtime.cleanup?.(ctx.instance);
   return proveAndRecord(ctx, ended);
 }
 
@@ -205,6 +204,8 @@ async function proveAndRecord(ctx: StopContext, { intent, exitedAtMs }: Ended): 
   await ctx.local.appendReceipt(receipt);
   await ctx.local.clearIntent(ctx.instance);
   if (verdict.verdict === 'FLAT' || verdict.verdict === 'DUST') {
+    // Until now it tells which account the run was on: other secrets would prove another one flat.
+    await ctx.runtime.cleanup?.(ctx.instance);
     ctx.onPhase?.('flat', receipt.rule);
     const proof = proofOf(ctx.instance, ctx.where.market, verdict, ctx.clock.nowMs());
     return { outcome: verdict.verdict === 'FLAT' ? 'flat' : 'dust', proof, receipt, killed };
