@@ -1,8 +1,9 @@
 import type { Clock } from '../core/ports.ts';
 
-/** The machine's wall clock; `sleep` resolves early when its signal aborts. */
+/** The machine's clocks; `sleep` resolves early when its signal aborts. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
+  steadyMs: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted === true) return resolve();

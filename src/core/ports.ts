@@ -4,6 +4,8 @@ import type { Known, Result } from './problem.ts';
 export type Clock = {
   /** Wall time, ms since the epoch. */
   nowMs(): number;
+  /** Ms since some moment: for how long something lasts. Nobody sets it, and it stands still while the machine sleeps. */
+  steadyMs(): number;
   /** Resolves after `ms`, or early (never rejects) when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 };

@@ -353,7 +353,7 @@ test('property: any bytes at all are lines that count or lines that do not', () 
 });
 
 describe('the last words of a bot as evidence', () => {
-  const clock = { nowMs: () => 0, sleep: async () => undefined };
+  const clock = { nowMs: () => 0, steadyMs: () => 0, sleep: async () => undefined };
   const venue = (activeOrders: number | null, positionAfter: string | null, lastPosition: string | null = '0') =>
     createJournalVenue({
       market: 'AMZN-USD',

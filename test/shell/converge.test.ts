@@ -193,6 +193,48 @@ describe('stop', () => {
     expect(end['stats']).toMatchObject({ shutdown_flatten_reason: 'flattened' });
   });
 
+  test('a clock that jumps ahead while a bot ends does not use up its limit', async () => {
+    await running({ holdStop: true });
+    let [aheadMs, looks] = [0, 0];
+    const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
+    const runtime: RuntimePort = {
+      ...world.runtime,
+      gone: async (copy) => {
+        looks += 1;
+        return world.runtime.gone(copy);
+      },
+    };
+    const stop = { signal: 'SIGINT' as const, timeoutMs: 20_000 };
+    const stopped = stopInstance(stopContext({ clock, runtime, stop }));
+    await until(() => world.signals().length === 1, 'the signal');
+    aheadMs = 3_600_000;
+    const before = looks;
+    await until(() => looks > before + 2, 'it looks on');
+    world.behave({});
+    expect(await stopped).toMatchObject({ outcome: 'flat', killed: false });
+  });
+
+  test('a clock that is set back between two reads of a proof does not make it wait longer', async () => {
+    let [reads, aheadMs] = [0, 0];
+    const clock = {
+      ...systemClock,
+      nowMs: () => systemClock.nowMs() + aheadMs,
+      sleep: async (ms: number, signal?: AbortSignal) => {
+        if (reads > 0) aheadMs = -3_600_000;
+        return systemClock.sleep(ms, signal);
+      },
+    };
+    const venue: VenuePort = {
+      ...fileVenue(),
+      position: async () => {
+        reads += 1;
+        return fileVenue().position();
+      },
+    };
+    expect(await stopInstance(stopContext({ clock, venue }))).toMatchObject({ outcome: 'flat' });
+    expect([reads, aheadMs]).toEqual([2, -3_600_000]);
+  });
+
   test.each(['a damaged record', 'a shutdown seen in the journal'])(
     'with %s it waits a full limit before any signal',
     async (name) => {
@@ -239,6 +281,20 @@ describe('stop', () => {
     });
     expect(alive(copy.pid)).toBe(true);
     expect(world.signals()).toEqual([]);
+  });
+
+  test('what tells the account of a run is kept until it is proved flat', async () => {
+    await running();
+    const began = () => world.runtime.startedWith('amzn', ['MM_API_KEY']);
+    let reads = 0;
+    const venue: VenuePort = {
+      ...fileVenue(),
+      position: async () => (++reads > 1 ? unknown('API key refused') : fileVenue().position()),
+    };
+    expect(await stopInstance(stopContext({ venue }))).toMatchObject({ outcome: 'unknown', hold: true });
+    expect([await world.copies(), await began()]).toEqual([[], { MM_API_KEY: 'sesame-0123456789' }]);
+    expect(await stopInstance(stopContext())).toMatchObject({ outcome: 'flat' });
+    expect(await began()).toEqual({});
   });
 
   test('an unreadable process table is not "stopped"', async () => {

@@ -92,6 +92,7 @@ export class Life {
     const { loop } = this;
     return {
       nowMs: () => loop.nowMs,
+      steadyMs: () => loop.nowMs,
       sleep: (ms, signal) =>
         new Promise<void>((resolve) => {
           if (signal?.aborted === true) return resolve();

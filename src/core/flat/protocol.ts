@@ -40,7 +40,7 @@ export type FlatStep =
   /** `rule` names what closed the case. */
   | { kind: 'done'; verdict: FlatVerdict; rule: string };
 
-/** What a step brought back; `atMs` is when its answer was there. */
+/** What a step brought back; `atMs` is when its answer was there, on the clock that `nextStep` is asked with. */
 export type FlatReply =
   | { kind: 'orders'; reply: Known<VenueOrder[]>; atMs: number }
   | { kind: 'cancel'; reply: Known<unknown>; atMs: number }

@@ -53,12 +53,15 @@ export async function proveFlat(ctx: FlatContext): Promise<Proved> {
   const mayAct = ctx.mayClose && ctx.venue.evidence === 'venue';
   let state = beginProof(ctx.policy, ctx.identity, { mayAct, seenClientIds: ctx.seenClientIds });
   const book: Book = { reads: [], orders: [] };
+  // A clock that is set in the middle must neither end a wait nor make it longer.
+  const { clock } = ctx;
+  const endMs = clock.steadyMs() + ctx.deadlineMs - clock.nowMs();
   for (;;) {
-    const step = nextStep(state, ctx.clock.nowMs());
+    const step = nextStep(state, clock.steadyMs());
     if (step.kind === 'done') return proved(ctx, step.verdict, step.rule, state, book);
     if (ctx.signal?.aborted === true)
       return proved(ctx, { verdict: 'UNKNOWN', reason: 'interrupted' }, 'interrupted', state, book);
-    if (ctx.clock.nowMs() >= ctx.deadlineMs) {
+    if (clock.steadyMs() >= endMs) {
       return proved(
         ctx,
         { verdict: 'UNKNOWN', reason: `no proof before the deadline (${step.kind} was next)` },
@@ -68,8 +71,8 @@ export async function proveFlat(ctx: FlatContext): Promise<Proved> {
       );
     }
     ctx.onPhase?.('flattening', describe(step));
-    const reply = await carryOut(ctx, step);
-    write(book, step, reply);
+    const reply = await carryOut(ctx, step, endMs);
+    write(book, step, reply, iso(clock.nowMs()));
     state = observe(state, reply);
   }
 }
@@ -97,39 +100,42 @@ export async function twice<T>(read: () => Promise<Known<T>>): Promise<Known<T>>
   return first.known ? first : read();
 }
 
-async function carryOut(ctx: FlatContext, step: Exclude<FlatStep, { kind: 'done' }>): Promise<FlatReply> {
+async function carryOut(
+  ctx: FlatContext,
+  step: Exclude<FlatStep, { kind: 'done' }>,
+  endMs: number,
+): Promise<FlatReply> {
   const { venue, clock } = ctx;
   switch (step.kind) {
     case 'wait':
-      await clock.sleep(Math.min(step.ms, Math.max(1, ctx.deadlineMs - clock.nowMs())), ctx.signal);
-      return { kind: 'wait', atMs: clock.nowMs() };
+      await clock.sleep(Math.min(step.ms, Math.max(1, endMs - clock.steadyMs())), ctx.signal);
+      return { kind: 'wait', atMs: clock.steadyMs() };
     case 'orders': {
       const reply = await venue.openOrders();
-      return { kind: 'orders', reply, atMs: clock.nowMs() };
+      return { kind: 'orders', reply, atMs: clock.steadyMs() };
     }
     case 'position': {
       const reply = await positionOf(venue, ctx.where.market);
-      return { kind: 'position', reply, atMs: clock.nowMs() };
+      return { kind: 'position', reply, atMs: clock.steadyMs() };
     }
     case 'reference': {
       const reply = await venue.reference();
-      return { kind: 'reference', reply, atMs: clock.nowMs() };
+      return { kind: 'reference', reply, atMs: clock.steadyMs() };
     }
     case 'cancel': {
       const reply = await venue.cancelAll();
-      return { kind: 'cancel', reply, atMs: clock.nowMs() };
+      return { kind: 'cancel', reply, atMs: clock.steadyMs() };
     }
     case 'close': {
       const reply = await venue.close(step.order);
-      return { kind: 'close', reply, atMs: clock.nowMs() };
+      return { kind: 'close', reply, atMs: clock.steadyMs() };
     }
     default:
       return unreachable(step);
   }
 }
 
-function write(book: Book, step: FlatStep, got: FlatReply): void {
-  const at = iso(got.atMs);
+function write(book: Book, step: FlatStep, got: FlatReply, at: string): void {
   if (got.kind === 'position') {
     book.reads.push({
       at,

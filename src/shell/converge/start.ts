@@ -69,7 +69,8 @@ export async function confirmStart(
   ctx: Pick<StartContext, 'instance' | 'runtime' | 'clock' | 'startTimeoutMs' | 'confirm' | 'signal' | 'onPhase'>,
   copy: ProcessCopy,
 ): Promise<StartResult> {
-  const endMs = Math.min(copy.startedAtMs, ctx.clock.nowMs()) + ctx.startTimeoutMs;
+  const agoMs = Math.max(0, ctx.clock.nowMs() - copy.startedAtMs);
+  const endMs = ctx.clock.steadyMs() + ctx.startTimeoutMs - agoMs;
   for (;;) {
     const gone = await ctx.runtime.gone(copy);
     const answer = await ctx.confirm();
@@ -82,7 +83,7 @@ export async function confirmStart(
     }
     if (ctx.signal?.aborted === true)
       return { outcome: 'interrupted', message: 'interrupted before it confirmed', copy };
-    const leftMs = endMs - ctx.clock.nowMs();
+    const leftMs = endMs - ctx.clock.steadyMs();
     if (leftMs <= 0) {
       const message = `no run_start that names its env file within ${ctx.startTimeoutMs / 1000}s`;
       return { outcome: 'not-confirmed', reason: 'not-confirmed', message, copy };

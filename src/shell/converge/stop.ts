@@ -110,7 +110,7 @@ async function quiesce(ctx: StopContext, copy: ProcessCopy): Promise<Ended | Sto
   if (intent === null && (!found.known || ctx.shuttingDown)) {
     // Somebody may have signalled it already: a second signal would make it skip its own flatten.
     ctx.onPhase?.('draining', 'found shutting down: waiting a full stop limit before any signal');
-    const early = await waitGone(ctx, copy, ctx.clock.nowMs() + limitMs);
+    const early = await waitGone(ctx, copy, limitMs);
     if (early === 'interrupted') return interrupted(false);
     if (early === 'gone') return { intent: null, exitedAtMs: ctx.clock.nowMs() };
   }
@@ -135,8 +135,8 @@ async function quiesce(ctx: StopContext, copy: ProcessCopy): Promise<Ended | Sto
   }
   ctx.onPhase?.('draining', `waiting for pid ${copy.pid} to stop`);
   // A clock that was set back must not make the wait longer than the wait itself.
-  const sinceMs = Math.min(Date.parse(intent.at), ctx.clock.nowMs());
-  const waited = await waitGone(ctx, copy, sinceMs + limitMs + (ctx.marginMs ?? MARGIN_MS));
+  const sinceMs = Math.max(0, ctx.clock.nowMs() - Date.parse(intent.at));
+  const waited = await waitGone(ctx, copy, limitMs + (ctx.marginMs ?? MARGIN_MS) - sinceMs);
   if (waited === 'interrupted') return interrupted(false);
   return waited === 'gone' ? { intent, exitedAtMs: ctx.clock.nowMs() } : kill(ctx, copy, intent);
 }
@@ -145,7 +145,7 @@ async function kill(ctx: StopContext, copy: ProcessCopy, stopping: StopIntent): 
   ctx.onPhase?.('draining', `pid ${copy.pid} did not stop in time: SIGKILL`);
   const intent = { ...stopping, signal: 'SIGKILL' };
   await ctx.local.writeIntent(ctx.instance, intent);
-  const endMs = ctx.clock.nowMs() + KILL_WAIT_MS;
+  const endMs = ctx.clock.steadyMs() + KILL_WAIT_MS;
   for (;;) {
     const left = await copiesOf(ctx);
     // Only processes of the start that was told to stop: another start is a second copy and not ours to kill.
@@ -157,10 +157,10 @@ async function kill(ctx: StopContext, copy: ProcessCopy, stopping: StopIntent): 
       if (!sent.ok && sent.problem.code !== 'runtime-process-gone')
         return undecided('unknown-process', sent.problem.message, true);
     }
-    if ((await waitGone(ctx, copy, Math.min(endMs, ctx.clock.nowMs() + 1_000))) === 'gone')
+    if ((await waitGone(ctx, copy, Math.min(endMs - ctx.clock.steadyMs(), 1_000))) === 'gone')
       return { intent, exitedAtMs: ctx.clock.nowMs() };
     if (ctx.signal?.aborted === true) return interrupted(true);
-    if (ctx.clock.nowMs() >= endMs) {
+    if (ctx.clock.steadyMs() >= endMs) {
       return {
         ...undecided('unknown-process', `pid ${copy.pid} or its group lives on after SIGKILL`, true),
         killed: true,
@@ -169,17 +169,14 @@ async function kill(ctx: StopContext, copy: ProcessCopy, stopping: StopIntent): 
   }
 }
 
-/** Unreadable is not gone: it waits on. */
-async function waitGone(
-  ctx: StopContext,
-  copy: ProcessCopy,
-  untilMs: number,
-): Promise<'gone' | 'late' | 'interrupted'> {
+/** Unreadable is not gone: it waits on. Neither a clock that is set nor a machine that sleeps uses up the patience. */
+async function waitGone(ctx: StopContext, copy: ProcessCopy, mostMs: number): Promise<'gone' | 'late' | 'interrupted'> {
+  const endMs = ctx.clock.steadyMs() + mostMs;
   for (;;) {
     const gone = await ctx.runtime.gone(copy);
     if (gone.known && gone.value) return 'gone';
     if (ctx.signal?.aborted === true) return 'interrupted';
-    const leftMs = untilMs - ctx.clock.nowMs();
+    const leftMs = endMs - ctx.clock.steadyMs();
     if (leftMs <= 0) return 'late';
     await ctx.clock.sleep(Math.min(POLL_MS, leftMs), ctx.signal);
   }
