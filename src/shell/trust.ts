@@ -16,7 +16,10 @@ type Rules = {
   signers: { text: string } | { path: string };
 };
 
-/** Judges heads, each once; only commits since the last sound one are looked at. */
+/**
+ * Judges heads, each once it is in order; only commits since the last sound one are looked at. A refused one is judged anew: who
+ * may sign, and how long, may be written down outside of git.
+ */
 export function headTrust(
   port: TrustPort,
   desiredAt: (revision: string) => Promise<Result<Desired>>,
@@ -25,7 +28,7 @@ export function headTrust(
   return async (head, refs) => {
     if (last?.head === head) return ok(last.trusted);
     const trusted = await judgeHead(port, desiredAt, head, refs);
-    if (trusted.ok) last = { head, trusted: trusted.value };
+    if (trusted.ok && trusted.value.refused === null) last = { head, trusted: trusted.value };
     return trusted;
   };
 }
