@@ -1,7 +1,7 @@
 /** Output for chat agents and cron announcers: exit 0, quiet stderr, one table and one action line, or NO_REPLY. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { label } from '../core/plan/plan.ts';
 import type { Metric, StatusItem } from '../core/plan/status.ts';
 import type { Problem } from '../core/problem.ts';
@@ -21,9 +21,9 @@ export function printChat(ops: Ops, io: Io, look: Look | null, commits: string[]
     io.out('NO_REPLY\n');
     return EXIT.ok;
   }
-  mkdirSync(ops.stateDir, { recursive: true });
-  writeFileSync(path, digest);
+  // Said first: what is remembered and was never said would be lost.
   io.out(text);
+  remember(path, digest);
   return EXIT.ok;
 }
 
@@ -77,6 +77,16 @@ function stable(text: string): string {
     .split('\n')
     .map((line) => line.replace(/[+-]?\d+\.\d+/g, '#').replace(/\s+/g, ' '))
     .join('\n');
+}
+
+/** Where it cannot be written (a full disk) the same is said once more. */
+function remember(path: string, digest: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, digest);
+  } catch {
+    // Nothing but the next answer depends on it.
+  }
 }
 
 function readLast(path: string): string {

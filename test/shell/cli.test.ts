@@ -1,6 +1,16 @@
 /** The command line itself: help, JSON documents, chat answers, colour, init, completion. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { REASONS } from '../../src/core/plan/types.ts';
@@ -190,6 +200,16 @@ describe('--chat', () => {
     expect(first.out).toMatch(/^NAME +STATE[\s\S]*\namzn +running[\s\S]*\naction: none, all as declared$/);
     expect(first.out).toContain('markout5sBps=unavailable reason=');
     expect(await w.cli('status', '--chat')).toEqual({ code: 0, out: 'NO_REPLY', err: '' });
+  });
+
+  test('where nothing can be remembered of it the answer is given all the same', async () => {
+    const last = join(w.ops, '.mmfleet/chat.last');
+    rmSync(last);
+    mkdirSync(last);
+    const end = await w.cli('status', '--chat');
+    rmSync(last, { recursive: true });
+    expect(end).toMatchObject({ code: 0, err: '' });
+    expect(end.out).toMatch(/\naction: none, all as declared$/);
   });
 
   test('whatever is wrong: exit 0, nothing on stderr, no raw error', async () => {
