@@ -12,8 +12,18 @@ export type LockOptions = {
   signal?: AbortSignal;
 };
 
-/** Takes `DIR/lock`. Problem: `lock-held`, naming the holder's pid. */
+/** Takes `DIR/lock`. Problems: `lock-held`, naming the holder's pid; `lock-unwritable`. */
 export async function acquireLock(dir: string, options: LockOptions): Promise<Result<Lock>> {
+  try {
+    return await acquire(dir, options);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    return fail(unwritable(dir, code));
+  }
+}
+
+async function acquire(dir: string, options: LockOptions): Promise<Result<Lock>> {
   mkdirSync(dir, { recursive: true });
   const path = join(dir, 'lock');
   const own = JSON.stringify({ pid: process.pid, startTicks: startTicksOf(process.pid), token: nextToken() });
@@ -111,6 +121,16 @@ function startTicksOf(pid: number): string | null {
   } catch {
     return null;
   }
+}
+
+/** A disk that is full, mostly: to be outlived by a daemon, and no bug. */
+function unwritable(dir: string, code: string): Problem {
+  return {
+    code: 'lock-unwritable',
+    message: `${join(dir, 'lock')} cannot be written (${code})`,
+    hint: 'nothing was done; is the disk full, or does the folder belong to somebody else?',
+    retry: 'backoff',
+  };
 }
 
 function held(pid: number | null): Problem {

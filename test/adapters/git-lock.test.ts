@@ -53,6 +53,14 @@ test.each([
   expect((await acquireLock(dir, now)).ok).toBe(false);
 });
 
+test('where it cannot be written it is a problem', async () => {
+  writeFileSync(join(dir, 'file'), '');
+  expect(await acquireLock(join(dir, 'file'), now)).toMatchObject({
+    ok: false,
+    problem: { code: 'lock-unwritable', message: expect.stringContaining('cannot be written (E') },
+  });
+});
+
 test('an aborted wait ends', async () => {
   await acquireLock(dir, now);
   const abort = new AbortController();

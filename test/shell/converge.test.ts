@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/adapters/clock.ts';
@@ -295,6 +295,31 @@ describe('stop', () => {
     expect([await world.copies(), await began()]).toEqual([[], { MM_API_KEY: 'sesame-0123456789' }]);
     expect(await stopInstance(stopContext())).toMatchObject({ outcome: 'flat' });
     expect(await began()).toEqual({});
+  });
+
+  test('what cannot be written down is not done, and is no flat proof', async () => {
+    const copy = await running();
+    const stops = join(world.gitDir, 'mmfleet', 'stops');
+    mkdirSync(join(stops, '..'));
+    writeFileSync(stops, '');
+    const stop = { signal: 'SIGINT' as const, timeoutMs: 100 };
+    expect(await stopInstance(stopContext({ stop }))).toMatchObject({
+      outcome: 'unknown',
+      reason: 'unknown-process',
+      message: expect.stringContaining('cannot be written down (E'),
+    });
+    expect([alive(copy.pid), world.signals()]).toEqual([true, []]);
+    rmSync(stops);
+    const folder = join(world.stateDir, 'receipts');
+    writeFileSync(folder, '');
+    expect(await stopInstance(stopContext())).toMatchObject({
+      outcome: 'unknown',
+      reason: 'flat-unproven',
+      hold: false,
+      message: expect.stringContaining('its receipt cannot be written (E'),
+    });
+    rmSync(folder);
+    expect(await stopInstance(stopContext())).toMatchObject({ outcome: 'flat', receipt: { pid: copy.pid } });
   });
 
   test('an unreadable process table is not "stopped"', async () => {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -86,6 +86,17 @@ test('an invalid push holds that instance, which runs on, and the others go on',
   await world.git(['revert', '--no-edit', 'HEAD'], ada);
   await world.git(['push', '--quiet'], ada);
   await until(() => quiet(), 'amzn is well again', 20_000);
+}, 60_000);
+
+test('where nothing can be written the daemon says so, and goes on once it can', async () => {
+  const [own, aside] = [join(world.ops, '.git/mmfleet'), join(world.ops, '.git/mmfleet.aside')];
+  renameSync(own, aside);
+  writeFileSync(own, '');
+  await until(() => lines.some((l) => l.code === 'lock-unwritable'), 'it says so', 20_000);
+  rmSync(own);
+  renameSync(aside, own);
+  const seen = passes().length;
+  await until(() => passes().length > seen && quiet(), 'a pass', 20_000);
 }, 60_000);
 
 test('a quiet fleet logs one line a pass, and the first SIGINT ends it with the bots running', async () => {

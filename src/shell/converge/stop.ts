@@ -128,7 +128,12 @@ async function quiesce(ctx: StopContext, copy: ProcessCopy): Promise<Ended | Sto
       at: new Date(ctx.clock.nowMs()).toISOString(),
       cause: ctx.cause,
     };
-    await ctx.local.writeIntent(ctx.instance, intent);
+    const noted = intent;
+    const lost = await unwritten(() => ctx.local.writeIntent(ctx.instance, noted));
+    if (lost !== null) {
+      const message = `not stopped: that it is told to stop cannot be written down (${lost}; is the disk full?)`;
+      return undecided('unknown-process', message, false);
+    }
     const sent = await ctx.runtime.signal(copy, ctx.stop.signal);
     if (!sent.ok && sent.problem.code !== 'runtime-process-gone')
       return undecided('unknown-process', sent.problem.message, false);
@@ -144,7 +149,8 @@ async function quiesce(ctx: StopContext, copy: ProcessCopy): Promise<Ended | Sto
 async function kill(ctx: StopContext, copy: ProcessCopy, stopping: StopIntent): Promise<Ended | StopResult> {
   ctx.onPhase?.('draining', `pid ${copy.pid} did not stop in time: SIGKILL`);
   const intent = { ...stopping, signal: 'SIGKILL' };
-  await ctx.local.writeIntent(ctx.instance, intent);
+  // Without it a later pass believes the bot's own words: no reason to let it live.
+  await unwritten(() => ctx.local.writeIntent(ctx.instance, intent));
   const endMs = ctx.clock.steadyMs() + KILL_WAIT_MS;
   for (;;) {
     const left = await copiesOf(ctx);
@@ -198,7 +204,12 @@ async function proveAndRecord(ctx: StopContext, { intent, exitedAtMs }: Ended): 
     deadlineMs: ctx.clock.nowMs() + (ctx.flatTimeoutMs ?? FLAT_TIMEOUT_MS),
   });
   if (receipt.rule.startsWith('interrupted')) return interrupted(killed);
-  await ctx.local.appendReceipt(receipt);
+  const lost = await unwritten(() => ctx.local.appendReceipt(receipt));
+  const isFlat = verdict.verdict === 'FLAT' || verdict.verdict === 'DUST';
+  if (lost !== null && isFlat) {
+    const message = `flat, but its receipt cannot be written (${lost}; is the disk full?): it is proved again`;
+    return { ...undecided('flat-unproven', message, false), killed };
+  }
   await ctx.local.clearIntent(ctx.instance);
   if (verdict.verdict === 'FLAT' || verdict.verdict === 'DUST') {
     // Until now it tells which account the run was on: other secrets would prove another one flat.
@@ -219,6 +230,18 @@ async function proveAndRecord(ctx: StopContext, { intent, exitedAtMs }: Ended): 
     };
   const outcome = verdict.verdict === 'OPEN' ? 'open' : 'unknown';
   return { outcome, reason: 'flat-unproven', message: verdict.reason, hold: true, receipt, killed };
+}
+
+/** What the disk has against it; null: it is written. */
+async function unwritten(write: () => Promise<void>): Promise<string | null> {
+  try {
+    await write();
+    return null;
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (typeof code !== 'string') throw error;
+    return code;
+  }
 }
 
 function sameProcess(a: { pid: number; startTicks: string }, b: { pid: number; startTicks: string }): boolean {
