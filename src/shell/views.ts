@@ -6,14 +6,14 @@ import { type Confirmation, confirmRun } from '../core/flat/confirm.ts';
 import { movedFrom, whereOf } from '../core/flat/where.ts';
 import type { EdgeSums } from '../core/health/edge-sums.ts';
 import type { RunStartEvent } from '../core/journal/types.ts';
-import type { InstanceView } from '../core/plan/plan.ts';
+import { type InstanceView, label } from '../core/plan/plan.ts';
 import { STAYS_DOWN } from '../core/plan/types.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
 import type { TuningPolicy } from '../core/spec/types.ts';
 import { activeHold } from '../core/trail/holds.ts';
 import type { Hold, TrailEntry } from '../core/trail/types.ts';
 import { type Decided, explain } from '../core/tuning/decide.ts';
-import { isSignal, rebuildMemory } from '../core/tuning/memory.ts';
+import { isSignal, rebaseStep, rebuildMemory } from '../core/tuning/memory.ts';
 import type { TuningMemory, WhyRow } from '../core/tuning/types.ts';
 import { decisionOf, digestOf, inputOf } from './decisions.ts';
 import { type Desired, type DesiredInstance, receiptsPath } from './desired.ts';
@@ -71,10 +71,12 @@ export function situationOf(context: Context, instance: DesiredInstance): Situat
   const past = pastOf(context, instance, trail);
   const { memory } = past;
   const decided = memory === null ? null : decisionOf(context, instance, observed, memory);
-  const view = viewOf(context, instance, observed, past, decided);
+  const rebase = rebaseOf(context, instance, memory);
+  const view = viewOf(context, instance, observed, { ...past, rebase: rebase === 'rests' ? null : rebase }, decided);
   const rules = rulesOf(context, instance, observed, memory);
   const steadyUntilMs = steadyUntil(context, instance, observed, view);
-  return { instance, observed, memory, decided, rules, view, remark: past.remark, steadyUntilMs };
+  const remark = past.remark ?? (rebase === 'rests' ? restText(instance) : null);
+  return { instance, observed, memory, decided, rules, view, remark, steadyUntilMs };
 }
 
 /** A release made in any clone ends the count of restarts that came before it; the count itself is this clone's. */
@@ -166,7 +168,7 @@ function viewOf(
   context: Context,
   instance: DesiredInstance,
   observed: ObservedInstance,
-  past: Past,
+  past: Past & Pick<InstanceView, 'rebase'>,
   decided: Decided | null,
 ): InstanceView {
   const { spec, env, name } = instance;
@@ -175,7 +177,7 @@ function viewOf(
   const secretNames = observed.secretNames;
   const declared = declaredBy(instance, secretNames.ok ? secretNames.names : null);
   const copy = observed.copies.known ? observed.copies.value[0] : undefined;
-  const rebase = rebaseOf(context, instance);
+  const { rebase } = past;
   const moved = movedAway(instance, observed);
   const owned = env === null ? [] : [`${env.basePath}.`, `fleet/receipts/${name}.jsonl`, 'fleet/holds.yaml'];
   return {
@@ -367,14 +369,26 @@ export function tunedOnly(instance: DesiredInstance): Record<string, string> {
   return Object.fromEntries(Object.entries(instance.env?.values ?? {}).filter(([key]) => key.startsWith('MM_')));
 }
 
-/** The base was edited after the newest iter was made: its tuned keys move onto the new base. */
-function rebaseOf(context: Context, instance: DesiredInstance): InstanceView['rebase'] {
-  const { env } = instance;
+/**
+ * The base was edited after the newest iter was made: its tuned keys move onto the new base. `rests`: a person took that very
+ * move back; it is not made again before a release, another edit, or the time after which any step may be.
+ */
+function rebaseOf(
+  context: Context,
+  { name, env }: DesiredInstance,
+  memory: TuningMemory | null,
+): InstanceView['rebase'] | 'rests' {
   if (env === null || env.iter === null) return null;
-  const old = context.oldBases.get(instance.name) ?? null;
+  const old = context.oldBases.get(name) ?? null;
   if (old === null || old === env.baseText) return null;
+  const step = rebaseStep(env.baseBlob);
+  if (memory?.forgotten.some((each) => each.step === step && each.until * 1000 > context.nowMs) === true)
+    return 'rests';
   return { changes: rebaseIter(parseEnv(old, env.basePath).values, env.baseValues, env.values) };
 }
+
+const restText = ({ name, env }: DesiredInstance): string =>
+  `the edited base env was kept from it by a revert, ${label(env?.iter ?? null)} is desired: mmfleet release ${name} --reason "..." moves it onto that base`;
 
 /** Whether a commit newer than the one that added `iterPath` touched the base env. Newest first. */
 export function baseEditedAfter(trail: TrailEntry[], basePath: string, iterPath: string): boolean {

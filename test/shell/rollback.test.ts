@@ -162,3 +162,35 @@ test('an iter edited by hand runs when it is sound, and is held when it changes 
   expect(stopped).toMatchObject({ code: 5, out: expect.stringContaining('pump: stopped and flat') });
   expect(await running()).toEqual([]);
 });
+
+test('a revert of a rebase is not made undone at once: the iter before it runs, until a release or another edit', async () => {
+  const path = 'fleet/env/pump/.env.pump';
+  const base = async (expression: string, message: string) => {
+    await w.git(['pull', '--quiet', '--rebase'], ada);
+    await execa('sed', ['-i', expression, path], { cwd: ada });
+    await w.git(['commit', '--quiet', '-am', message], ada);
+    await w.git(['push', '--quiet'], ada);
+  };
+  const rebases = async () => (await w.remoteLog()).filter((s) => s.startsWith('rebase(pump)')).length;
+  await base('/LEVELS=many/d', 'not so many');
+  expect(await w.cli('start', 'pump', '--reason', 'go on')).toMatchObject({ code: 0 });
+  expect(await running()).toEqual([5]);
+  await base('s/LEVELS=2/LEVELS=3/', 'three levels');
+  expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 0 });
+  expect([await running(), await rebases()]).toEqual([[6], 1]);
+
+  await asAda(['revert', '--no-edit', await commitOf('rebase(pump): iter006')]);
+  expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 0 });
+  expect([await running(), await rebases()]).toEqual([[5], 1]);
+  expect((await plan())?.message).toMatch(
+    /the edited base env was kept from it by a revert, iter005 is desired: mmfleet release/,
+  );
+  expect(await w.cli('release', 'pump', '--reason', 'three after all')).toMatchObject({ code: 0 });
+  expect([await running(), await rebases()]).toEqual([[7], 2]);
+
+  await asAda(['revert', '--no-edit', await commitOf('rebase(pump): iter007')]);
+  await base('s/LEVELS=3/LEVELS=4/', 'four levels');
+  expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 0 });
+  expect([await running(), await rebases()]).toEqual([[8], 3]);
+  expect(w.journalOf('PUMP-USD')?.events[0]).toMatchObject({ config: { num_price_levels: '4' } });
+});

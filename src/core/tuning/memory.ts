@@ -24,6 +24,7 @@ export function rebuildMemory(
     present: new Set(),
     before: new Map(),
     after: new Map(),
+    told: new Map(),
     popped: new Map(),
     context,
   };
@@ -80,13 +81,17 @@ const KEPT = 200;
 
 type Snapshot = Pick<TuningMemory, 'rungs' | 'trial' | 'recoverWaitMs'>;
 
+type Before = Snapshot & { step: string; on: number };
+
 type Fold = {
   memory: TuningMemory;
   /** Iters in the tree. */
   present: Set<number>;
-  /** Ladder before and after each iter's commit, for reverts. */
-  before: Map<number, Snapshot & { step: string }>;
+  /** Ladder before and after each iter's commit, for reverts; `on`: the iter that it was made on, 0 = the base env. */
+  before: Map<number, Before>;
   after: Map<number, Snapshot>;
+  /** Kind and journal time of the commit that made each iter. */
+  told: Map<number, string>;
   /** Rungs that a recover iter climbed. */
   popped: Map<number, Rung>;
   context: { baseEnv: string; policy: MemoryPolicy };
@@ -94,22 +99,33 @@ type Fold = {
 
 function apply(fold: Fold, entry: TrailEntry): void {
   const story = readStory(entry);
-  const changedBy = filesOf(fold, entry);
-  for (const { iter, status } of changedBy) {
+  const made = story === null || story.iter === null || story.kind === 'verdict' ? null : story.iter;
+  const words = made === null ? '' : `${story?.kind} ${entry.at}`;
+  // The same step once more: picked again, or merged with the branch it was picked from.
+  const again = made !== null && fold.told.get(made) === words;
+  for (const { iter, status } of filesOf(fold, entry)) {
     if (status === 'D') removed(fold, entry, iter);
-    else if (story?.iter !== iter) addedWithoutStory(fold, entry, iter, status);
+    else if (again && iter === made && status === 'A' && fold.present.has(iter)) continue;
+    else if (again || story?.iter !== iter) addedWithoutStory(fold, entry, iter, status);
   }
-  if (story === null) return;
-  if (story.iter !== null && isStep(story.kind)) {
-    fold.memory = settledMemory(fold.memory, entry.at, fold.context.policy);
-    fold.before.set(story.iter, { ...snapshot(fold.memory), step: story.step });
+  if (story === null || again) return;
+  if (made !== null) {
+    if (isStep(story.kind)) fold.memory = settledMemory(fold.memory, entry.at, fold.context.policy);
+    const step = story.kind === 'rebase' ? rebaseStep(trailer(entry.trailers, 'Base') ?? '') : story.step;
+    fold.before.set(made, { ...snapshot(fold.memory), step, on: Math.max(0, ...fold.present) });
   }
   applyStory(fold, entry, story);
-  if (story.iter !== null && story.kind !== 'verdict') {
-    fold.present.add(story.iter);
-    fold.memory.lastIter = Math.max(fold.memory.lastIter, story.iter);
-    fold.after.set(story.iter, snapshot(fold.memory));
+  if (made !== null) {
+    fold.present.add(made);
+    fold.told.set(made, words);
+    fold.memory.lastIter = Math.max(fold.memory.lastIter, made);
+    fold.after.set(made, snapshot(fold.memory));
   }
+}
+
+/** One word that names the move onto a base env, by its blob id, for forgetting: another edit is another step. */
+export function rebaseStep(baseBlob: string): string {
+  return `rebase-${baseBlob}`;
 }
 
 function applyStory(fold: Fold, entry: TrailEntry, story: Story): void {
@@ -217,6 +233,7 @@ function applyPark(memory: TuningMemory, entry: TrailEntry): void {
     return;
   }
   const endAt = entry.at + Math.max(0, untilTs - entry.committerTs);
+  if (memory.parks.some((known) => known.at === entry.at && known.untilTs === untilTs)) return;
   const park = { at: entry.at, untilTs, endAt, trigger: trailer(entry.trailers, 'Trigger') ?? '' };
   add(memory.parks, park);
   add(memory.alarms, { at: entry.at, kind: 'park' });
@@ -269,10 +286,18 @@ function removed(fold: Fold, entry: TrailEntry, iter: number): void {
   const before = fold.before.get(iter);
   if (before === undefined) return;
   if (ran) {
-    const { step: _, ...ladder } = before;
+    const { step: _, on: __, ...ladder } = lowestGone(fold, iter, before);
     fold.memory = { ...fold.memory, ...ladder };
   }
   if (!entry.ours || entry.kind === null) forget(fold, before.step, entry.at);
+}
+
+/** What was before the first of the steps, down from a deleted one, that are gone: those it was made on may have gone earlier. */
+function lowestGone({ before, present }: Pick<Fold, 'before' | 'present'>, iter: number, at: Before): Before {
+  const below = before.get(at.on);
+  return below === undefined || at.on >= iter || present.has(at.on)
+    ? at
+    : lowestGone({ before, present }, at.on, below);
 }
 
 /** An iter that appears without a story: a revert that was itself reverted, or something that was squashed or imported. */
@@ -319,7 +344,14 @@ function iterFilesOf(files: TrailEntry['files']): Map<string, IterFile[]> {
     if (known === undefined) byBase.set(found[1]!, [file]);
     else known.push(file);
   }
+  for (const known of byBase.values()) if (known.length > 1) known.sort(inTurn);
   return byBase;
+}
+
+/** As if each were a commit: the newest is taken back first, and the oldest comes back first. */
+function inTurn(a: IterFile, b: IterFile): number {
+  if ((a.status === 'D') !== (b.status === 'D')) return a.status === 'D' ? -1 : 1;
+  return a.status === 'D' ? b.iter - a.iter : a.iter - b.iter;
 }
 
 function forget(fold: Fold, step: string, at: number): void {

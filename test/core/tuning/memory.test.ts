@@ -226,6 +226,46 @@ test('a revert that is itself reverted: as it was before, nothing forgotten', ()
   expect(after).toMatchObject({ complete: true, rungs: before.rungs, forgotten: [] });
 });
 
+test.each<{ name: string; gone: TrailEntry[]; want: number[] }>([
+  {
+    name: 'in one commit',
+    gone: [{ ...person(START + 9), files: [2, 3].map((n) => ({ status: 'D' as const, path: iterPath(n) })) }],
+    want: [1],
+  },
+  { name: 'the older one first', gone: [deleted(2, START + 8), deleted(3, START + 9)], want: [1] },
+  { name: 'all of them, from the oldest', gone: [1, 2, 3].map((n) => deleted(n, START + n)), want: [] },
+])('several steps taken back, $name: the ladder is that of what runs', ({ gone, want }) => {
+  const steps = [tune('001', 'base', START), tune('002', '001', START + 1), tune('003', '002', START + 2)];
+  expect(memoryOf(...steps, ...gone)).toMatchObject({ complete: true, rungs: want.map((toIter) => ({ toIter })) });
+});
+
+test('a step made after a revert stands on what ran then', () => {
+  const steps = [tune('001', 'base', START), tune('002', '001', START + 1), deleted(2, START + 2)];
+  const later = [recover('003', '001', 'base', START + 9), deleted(3, START + 10)];
+  expect(memoryOf(...steps, ...later).rungs.map((each) => each.toIter)).toEqual([1]);
+});
+
+test.each([
+  { name: 'picked again after its revert', again: [deleted(1, START + 1), tune('001', 'base', START)] },
+  { name: 'picked, and merged with the branch it came from', again: [tune('001', 'base', START)] },
+])('a step counts once: $name', ({ again }) => {
+  const once = memoryOf(tune('001', 'base', START));
+  const { rungs, alarms, alarmChanges, complete, forgotten } = memoryOf(tune('001', 'base', START), ...again);
+  expect({ rungs, alarms, alarmChanges, complete, forgotten }).toEqual({
+    rungs: once.rungs,
+    alarms: once.alarms,
+    alarmChanges: once.alarmChanges,
+    complete: true,
+    forgotten: [],
+  });
+});
+
+test('so does a park', () => {
+  const park = entry('park', START, { Until: '2026-02-16T04:00:00Z', Trigger: 'fast', Parks: '1' });
+  const memory = memoryOf(park, park);
+  expect([memory.parks.length, memory.alarms.length]).toEqual([1, 1]);
+});
+
 test('a release lifts what a person had reverted, and keeps the ladder', () => {
   const memory = memoryOf(
     tune('001', 'base', START),
@@ -288,6 +328,28 @@ test('a rebase keeps the rungs of themes the person did not touch; a rollback le
     rungs: [],
     complete: true,
   });
+});
+
+test('a revert of a rebase or a rollback: the ladder is there again, and the rebase onto that base rests', () => {
+  const steps = [tune('001', 'base', START), tune('002', '001', START + 1, { Theme: 'reprice', Step: 'faster x0.6' })];
+  const { rungs } = memoryOf(...steps);
+  const base = 'b'.repeat(40);
+  const rebase = entry(
+    'rebase',
+    START + 2,
+    { Iter: '003', Base: base },
+    { changes: ['MM_SPREAD_MULTIPLIER 1.8 -> 1.3'] },
+  );
+  const rollback = entry('rollback', START + 2, { Iter: '003', Base: base });
+  expect(memoryOf(...steps, rebase, deleted(3, START + 3))).toMatchObject({
+    rungs,
+    forgotten: [{ step: `rebase-${base}`, until: START + 3 + TUNING.forgetAfterMs / 1000 }],
+  });
+  expect(memoryOf(...steps, rebase, deleted(3, START + 3), added(3, START + 4))).toMatchObject({
+    rungs: [{ theme: 'reprice' }],
+    forgotten: [],
+  });
+  expect(memoryOf(...steps, rollback, deleted(3, START + 3))).toMatchObject({ rungs, complete: true });
 });
 
 test.each([
