@@ -44,7 +44,11 @@ export function planAll(
     return known;
   });
   if (last?.still === true && alone.every((s, i) => s === last.alone[i])) return last;
-  const wishes = alone.map((s, i) => (s === last?.alone[i] ? last.wishes[i]! : wishOf(s, nowMs)));
+  // Who is not meant is left as it is, and so takes nobody's place.
+  const isMeant = (name: string) => options.only === null || options.only.has(name);
+  const wishes = alone.map((s, i) =>
+    s === last?.alone[i] ? last.wishes[i]! : wishOf(s, nowMs, isMeant(s.instance.name)),
+  );
   const guards =
     last !== null && wishes.every((wish, i) => sameWish(wish, last.wishes[i]!))
       ? last.guards
@@ -58,19 +62,20 @@ export function planAll(
   const uncapped = situations.map((s, i) =>
     s === last?.situations[i] ? last.uncapped[i]! : planInstance(s.view, nowMs),
   );
-  const capped = capChanges(uncapped, situations.filter(isRunning).length, fleet.guards, nowMs);
+  const wanted = uncapped.map((p) => (p.effect === null || isMeant(p.item.name) ? p : { ...p, effect: null }));
+  const capped = capChanges(wanted, situations.filter(isRunning).length, fleet.guards, nowMs);
   const planned = capped.map((plan, i) => {
     const p = remarked(plan, situations[i]!.remark);
-    if (options.only !== null && !options.only.has(p.item.name)) return { ...p, effect: null };
+    if (!isMeant(p.item.name)) return p;
     return options.force === undefined || options.force === null ? p : forced(p, situations[i]!, options.force);
   });
   const still = uncapped.every((p) => p.effect === null);
   return { situations, planned, basis, still, alone, wishes, guards, uncapped };
 }
 
-function wishOf(s: Situation, nowMs: number): Wish {
+function wishOf(s: Situation, nowMs: number, isMeant: boolean): Wish {
   // A wish that could not act anyway (held, two copies, waiting for a person) must not take the place of one that could.
-  const acts = ['commit-decision', 'stop'].includes(planInstance(s.view, nowMs).effect?.do ?? '');
+  const acts = isMeant && ['commit-decision', 'stop'].includes(planInstance(s.view, nowMs).effect?.do ?? '');
   return {
     name: s.instance.name,
     decision: acts ? s.view.decision : null,
