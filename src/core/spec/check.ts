@@ -32,9 +32,40 @@ export function checkFleet(input: FleetCheck): Problem[] {
       (i) => i.journal.path,
       'their fills would be mixed',
     ),
+    ...oneAccount(input),
     ...hostWarnings(input),
   ];
 }
+
+/**
+ * Whatever its account is called: on one market, a venue that is asked the same with the same secrets answers the same, so that
+ * each would cancel, close and be proved flat for the other.
+ */
+function oneAccount({ instances, envOf, place }: FleetCheck): Problem[] {
+  const first = new Map<string, Instance>();
+  return instances.flatMap((instance) => {
+    const { market, secrets, venue, account } = instance;
+    if (venue.driver.kind === 'journal') return [];
+    const environment = environmentOf(envOf(instance.baseEnv));
+    const key = JSON.stringify([market, { ...venue.driver, timeoutMs: 0 }, secrets, environment]);
+    const other = first.get(key);
+    if (other === undefined) first.set(key, instance);
+    if (other === undefined || other.account === account) return [];
+    return [instance, other].map((one) => ({
+      code: 'spec-duplicate-market',
+      message: `spec.account: ${instance.name} and ${other.name} trade ${market} with the same venue and secrets, whatever their accounts are called`,
+      hint: 'one instance per account and market; another account has other secrets',
+      retry: 'stalled' as const,
+      instance: one.name,
+      file: one.file,
+      ...place?.(one.name, ['spec', 'account']),
+    }));
+  });
+}
+
+/** As the bot takes it: testnet where nothing is said. */
+const environmentOf = (env: CheckedEnv | undefined) =>
+  (env?.values['MM_ENVIRONMENT'] ?? 'testnet').trim().toLowerCase();
 
 function checkInstance(instance: Instance, input: FleetCheck): Problem[] {
   const problems = [...secretFiles(instance, input), ...baseEnvProblems(instance, input)];
@@ -56,7 +87,7 @@ function baseEnvProblems(instance: Instance, input: FleetCheck): Problem[] {
       ...env.placeOf('MM_MARKET_NAME'),
     });
   }
-  const mainnet = env.values['MM_ENVIRONMENT']?.trim().toLowerCase() === 'mainnet';
+  const mainnet = environmentOf(env) === 'mainnet';
   if (mainnet && !instance.allowMainnet && input.fleet?.guards.allowMainnet !== true) {
     problems.push({
       code: 'env-mainnet',

@@ -101,6 +101,41 @@ describe('rules between files', () => {
       ['spec-shared-env', 'amzn2'],
       ['spec-shared-journal', 'amzn'],
       ['spec-shared-journal', 'amzn2'],
+      ['spec-duplicate-market', 'amzn2'],
+      ['spec-duplicate-market', 'amzn'],
     ]);
+  });
+
+  const onDesk2 = (more: string) =>
+    AMZN.replace('name: amzn', 'name: desk2')
+      .replace('market:', 'account: Main\n  market:')
+      .replace('env/amzn/.env.amzn', 'env/desk2/.env.desk2')
+      .concat('  journal: { path: elsewhere/*.jsonl }\n', more);
+  test.each([
+    { name: 'the same secrets', more: '', want: ['desk2', 'amzn'] },
+    { name: 'other secrets', more: '  secrets: [{ fromEnv: [MM_API_KEY] }]\n', want: [] },
+    {
+      name: 'another venue',
+      more: '',
+      of: (text: string) => text.replace('127.0.0.1:9000', '127.0.0.1:9001'),
+      want: [],
+    },
+    { name: 'mainnet', more: '', env: 'MM_MARKET_NAME=AMZN-USD\nMM_ENVIRONMENT=mainnet\n', want: [] },
+    {
+      name: 'the testnet, which goes without saying',
+      more: '',
+      env: 'MM_MARKET_NAME=AMZN-USD\nMM_ENVIRONMENT=testnet\n',
+      want: ['desk2', 'amzn'],
+    },
+  ])('an account by another name, with $name: $want', ({ more, of = (text: string) => text, env = GOOD, want }) => {
+    const { fleet, instances } = parseSpecs([
+      file('fleet.yaml', `${FLEET}spec: { guards: { allowMainnet: true } }\n`),
+      file('amzn.yaml', AMZN),
+      file('desk2.yaml', of(onDesk2(more))),
+    ]);
+    expect(instances).toHaveLength(2);
+    const envs = { [ENV]: GOOD, 'fleet/env/desk2/.env.desk2': env };
+    const problems = checkFleet({ fleet, instances, envOf: among(envs), trackedPaths: new Set(Object.keys(envs)) });
+    expect(problems.map((p) => [p.code, p.instance])).toEqual(want.map((name) => ['spec-duplicate-market', name]));
   });
 });
