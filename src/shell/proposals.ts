@@ -100,16 +100,24 @@ async function noteAnswers({ ops, look, port, head, listed, entries }: World): P
   for (const [name, entry] of known.open) {
     if (listed.has(name) || !here(name)) continue;
     gone.set(name, null);
-    const file = entry.files.find((f) => f.status === 'A')?.path;
-    const landed =
-      (await ops.git.isAncestor(entry.commit, head)) || (file !== undefined && look.desired.files.has(file));
-    if (!landed) declined.set(name, entry.commit);
+    if (!(await isMerged(ops, entry, head, look.desired))) declined.set(name, entry.commit);
   }
   const open = new Map([...entries].flatMap(([name, { commit }]) => (here(name) ? [[name, commit] as const] : [])));
   await port.remember('open', new Map<string, string | null>([...gone, ...open]));
   await port.remember('newest', open);
   await port.remember('declined', declined);
   return knownProposals(ops, look.fleet.git.author.email);
+}
+
+/** Also as a squash, which is another commit: then what it was to bring is there. */
+async function isMerged(ops: Ops, entry: TrailEntry, head: string, desired: Desired): Promise<boolean> {
+  if (await ops.git.isAncestor(entry.commit, head)) return true;
+  if (entry.kind === 'park') {
+    const until = trailer(entry.trailers, 'Until');
+    return desired.holds.some((h) => h.kind === 'park' && h.instance === entry.instance && h.until === until);
+  }
+  const file = entry.files.find((f) => f.status === 'A')?.path;
+  return file !== undefined && desired.files.has(file);
 }
 
 type Wanted = { plan: ChangePlan; why: null } | { plan: null; why: string };
@@ -121,7 +129,7 @@ async function wantedOf(world: World, known: KnownProposals, name: string): Prom
   const situation = look.situations.find((s) => s.instance.name === name);
   const planned = look.planned.find((p) => p.item.name === name);
   if (situation !== undefined && !situation.view.here) return 'as-it-is';
-  if (there !== undefined && (await ops.git.isAncestor(there.commit, head)))
+  if (there !== undefined && (await isMerged(ops, there, head, world.desired)))
     return { plan: null, why: 'merged; the branch is removed' };
   if (there !== undefined && !there.ours) return 'as-it-is'; // a person works on it
   const end = situation === undefined ? 'no spec declares it' : endOf(situation);

@@ -50,7 +50,7 @@ export function trailReader(
   };
 }
 
-/** Steps that a person merged as a squash, as the steps they are. What cannot be read is no verdict: it would be kept. */
+/** Steps and parks that a person merged as a squash, as what they are. What cannot be read is no verdict: it would be kept. */
 async function withSquashes(repo: Repo, entries: TrailEntry[]): Promise<Result<TrailEntry[]>> {
   const known: TrailEntry[] = [];
   for (const entry of entries) {

@@ -86,20 +86,33 @@ test('deleted it is declined and rests; a release, which is in the trail, brings
   expect((await subject()).replace(/iter\d+/, '')).toBe(said.replace(/iter\d+/, ''));
 });
 
-test('a park is proposed too; merged, the bot is stopped and proved flat', async () => {
+test('a park is proposed too; merged as a squash, the bot is stopped, and neither was it declined nor is it forgotten', async () => {
   await spec('autonomy: propose', 'tuning: { maxChangesPerDay: 1 }');
   await once();
   expect(await subject()).toMatch(/^park\(pump\): /);
   const [main, pid] = [await git('rev-parse', 'main'), await w.pidOf('pump')];
   await once();
   expect([await git('rev-parse', 'main'), await w.pidOf('pump')]).toEqual([main, pid]);
-  await w.git(['merge', '--quiet', '--no-edit', BRANCH]);
-  const out = await once();
-  expect(out).toContain(`${BRANCH}: merged; the branch is removed`);
+  await w.git(['merge', '--quiet', '--squash', BRANCH]);
+  await w.git(['commit', '--quiet', '--no-edit']);
+  // Hosts remove the branch with the merge.
+  await w.git(['branch', '--quiet', '-D', BRANCH]);
+  await once();
   expect([await running(), await tip()]).toEqual([[], '']);
+  expect(await git('for-each-ref', 'refs/mmfleet/proposals/declined')).toBe('');
   expect((await plan())?.message).toMatch(/^parked until \d{4}-/);
   expect((await git('log', '--format=%s', '-3')).split('\n')).toEqual(
-    expect.arrayContaining([expect.stringMatching(/^converge\(pump\): /), expect.stringMatching(/^park\(pump\): /)]),
+    expect.arrayContaining([expect.stringMatching(/^converge\(pump\): /), 'Squashed commit of the following:']),
   );
+  const squashed = await git(
+    'log',
+    '-1',
+    '--format=%H',
+    '--grep=Squashed',
+    '--grep=park(pump)',
+    '--all-match',
+    '--fixed-strings',
+  );
+  expect((await w.cli('why', 'pump', '--at', squashed)).out).toMatch(/park\(pump\)|parked|flat until/);
   expect(await w.cli('audit', 'verify')).toMatchObject({ code: 0 });
 });

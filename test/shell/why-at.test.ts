@@ -148,6 +148,15 @@ describe('a tuning step', () => {
     expect((await json('--at', revision())).summary.agrees).toBe(true);
   });
 
+  test('merged as a squash it is the step it was', async () => {
+    git(w.ops, 'checkout', '-q', '-b', 'squashed', `${commits.tune}~1`);
+    git(w.ops, 'merge', '-q', '--squash', commits.tune);
+    git(w.ops, 'commit', '-q', '--no-edit');
+    const doc = await json('--at', 'HEAD');
+    expect(doc.summary).toMatchObject({ agrees: true, at: { kind: 'tune', iter: 1 } });
+    git(w.ops, 'checkout', '-q', '-f', 'main');
+  });
+
   test('once reverted, its commit says so', async () => {
     git(w.ops, 'revert', '--no-edit', commits.tune);
     const { out } = await w.run('why', 'amzn', '--at', commits.tune);

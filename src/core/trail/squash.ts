@@ -1,51 +1,67 @@
 /**
- * A step that a person merged as a squash: hosts keep the message of what was squashed, under another author and subject,
- * indented or as a list. It is the engine's decision when its words are whole and the file beside them is what they say.
+ * A step or park that a person merged as a squash: hosts keep the message of what was squashed, under another author and
+ * subject, indented or as a list. It is the engine's decision when its words are whole and the file beside them is what they say.
  */
 import { envDigest } from '../env/digest.ts';
 import { iterHeader, parseIterName } from '../env/iter.ts';
 import { parseEnv } from '../env/read.ts';
 import { entryWith } from './entry.ts';
+import { parseHolds } from './holds-file.ts';
 import { parseMessage } from './read-message.ts';
 import type { CommitStory } from './stories.ts';
 import { splitMessage, trailerLines } from './trailers.ts';
 import type { TrailEntry } from './types.ts';
 
-type StepStory = Extract<CommitStory, { kind: 'tune' | 'recover' | 'undo' }>;
+type SquashedStory = Extract<CommitStory, { kind: 'tune' | 'recover' | 'undo' | 'park' }>;
 
-export type Squashed = { story: StepStory; trailers: TrailEntry['trailers']; path: string };
+/** `path`: the iter file, or of a park the holds. */
+export type Squashed = { story: SquashedStory; trailers: TrailEntry['trailers']; path: string };
 
-/** The one step that a person's commit tells of and adds the iter file of; null: none, several, or not whole. */
+const HOLDS = 'fleet/holds.yaml';
+
+/** The one step or park that a person's commit tells of, and touches the file of; null: none, several, or not whole. */
 export function squashedStep(entry: TrailEntry): Squashed | null {
   if (entry.ours || entry.kind !== null || entry.parents.length !== 1) return null;
   const iters = entry.files.filter(({ path }) => parseIterName(path) !== null);
-  const added = iters[0];
-  if (added === undefined || iters.length > 1 || added.status !== 'A') return null;
+  const [added = null] = iters;
+  const holds = entry.files.find(({ path, status }) => path === HOLDS && status !== 'D');
+  const path = added?.path ?? holds?.path;
+  if (path === undefined || iters.length > 1 || (added !== null && added.status !== 'A')) return null;
   const message = stepMessage([entry.subject, '', entry.body, '', trailerLines(entry.trailers)].join('\n'));
   const story = message === null ? null : parseMessage(message);
-  if (message === null || story === null || !isStep(story)) return null;
-  if (story.iter !== parseIterName(added.path)?.iter) return null;
-  return { story, trailers: splitMessage(message).trailers, path: added.path };
+  if (message === null || story === null || !isSquashed(story)) return null;
+  const iter = story.kind === 'park' ? undefined : story.iter;
+  if (iter !== parseIterName(path)?.iter) return null;
+  return { story, trailers: splitMessage(message).trailers, path };
 }
 
 /** The entry as the step it is; null: the file, given by its text in that commit, is not what the message says. */
 export function asStep(entry: TrailEntry, { story, trailers, path }: Squashed, text: string): TrailEntry | null {
-  const base = parseIterName(path)?.basePath.split('/').at(-1) ?? '';
-  const header = iterHeader(base, story);
-  const head = text.split(/\r?\n/).slice(0, header.length);
-  if (head.some((line, i) => line !== header[i])) return null;
-  if (envDigest(parseEnv(text, path).values) !== story.envDigest) return null;
+  if (!isSaidBy(story, path, text)) return null;
   return entryWith(entry, { kind: story.kind, instance: story.instance, trailers, at: story.at ?? entry.at });
 }
 
-const isStep = (story: CommitStory): story is StepStory =>
-  story.kind === 'tune' || story.kind === 'recover' || story.kind === 'undo';
+function isSaidBy(story: SquashedStory, path: string, text: string): boolean {
+  if (story.kind === 'park') {
+    const { instance, until } = story;
+    return parseHolds(text, path).holds.some(
+      (hold) => hold.kind === 'park' && hold.instance === instance && hold.until === until,
+    );
+  }
+  const base = parseIterName(path)?.basePath.split('/').at(-1) ?? '';
+  const header = iterHeader(base, story);
+  const head = text.split(/\r?\n/).slice(0, header.length);
+  return head.every((line, i) => line === header[i]) && envDigest(parseEnv(text, path).values) === story.envDigest;
+}
 
-/** From the subject of a step to the end of its trailers, as it was before it was indented; null: not exactly one. */
+const isSquashed = (story: CommitStory): story is SquashedStory =>
+  story.kind === 'tune' || story.kind === 'recover' || story.kind === 'undo' || story.kind === 'park';
+
+/** From the subject of a step or park to the end of its trailers, as it was before it was indented; null: not exactly one. */
 function stepMessage(text: string): string | null {
   const lines = text.split('\n').map((line) => line.replace(/^(?: {4}|\* )/, ''));
   const subjects = lines.flatMap((line, at) => {
-    const name = /^((?:tune|recover|undo)\([^()\s]+\)): \S/.exec(line)?.[1];
+    const name = /^((?:tune|recover|undo|park)\([^()\s]+\)): \S/.exec(line)?.[1];
     return name === undefined ? [] : [{ name, at }];
   });
   const trailers = lines.flatMap((line, at) => (line.startsWith('Mmfleet-') ? [at] : []));

@@ -73,7 +73,10 @@ async function find(ops: Ops, name: string, revision: string): Promise<Result<Fo
   const later = await ops.trail(ourEmail);
   if (!later.ok) return later;
   const instance = now.value.instances.find((i) => i.name === name);
-  const own = log.value.entries.filter(
+  // What a person squashed is a step there, and a person's commit in the log itself.
+  const known = new Map(later.value.map((entry) => [entry.commit, entry]));
+  const entries = log.value.entries.map((entry) => known.get(entry.commit) ?? entry);
+  const own = entries.filter(
     (entry) => entry.commit === commit || (instance !== undefined && concerns(entry, instance)),
   );
   const entry = own.find((each) => each.commit === commit);

@@ -3,10 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { envDigest } from '../../../src/core/env/digest.ts';
 import { renderIter } from '../../../src/core/env/iter.ts';
 import { parseEnv } from '../../../src/core/env/read.ts';
+import { renderHolds } from '../../../src/core/trail/holds-file.ts';
 import { commitMessage } from '../../../src/core/trail/message.ts';
 import { entryOf } from '../../../src/core/trail/parse.ts';
 import { asStep, squashedStep } from '../../../src/core/trail/squash.ts';
-import type { TuneStory } from '../../../src/core/trail/stories.ts';
+import type { ParkStory, TuneStory } from '../../../src/core/trail/stories.ts';
 import type { TrailEntry } from '../../../src/core/trail/types.ts';
 import { rebuildMemory } from '../../../src/core/tuning/memory.ts';
 
@@ -79,6 +80,37 @@ test.each(DRESSES)('%s', (_, squashed) => {
   // What tuning remembers is what it would remember of the commit itself.
   expect(memoryOf(found!)).toEqual(memoryOf(entry(message, {}, OURS)));
   expect(memoryOf(found!)).toMatchObject({ complete: true, lastIter: 7, alarms: [{ kind: 'tune' }] });
+});
+
+describe('a park', () => {
+  const HOLDS = 'fleet/holds.yaml';
+  const until = '2026-12-01T10:00:00Z';
+  const PARK: ParkStory = {
+    kind: 'park',
+    instance: 'amzn',
+    at: 1771243200.25,
+    why: ['Parked.'],
+    until,
+    trigger: what.trigger,
+    parks: 2,
+  };
+  const hold = { instance: 'amzn', kind: 'park' as const, reason: what.trigger, since: '2026-12-01T06:00:00Z', until };
+  const squashed = entry(`Park it (#3)\n\n* ${commitMessage(PARK)}`, { files: [{ status: 'M', path: HOLDS }] });
+
+  test('is the engine’s where the holds say so', () => {
+    expect(adopted(squashed, renderHolds([hold]))).toMatchObject({ kind: 'park', instance: 'amzn', at: PARK.at });
+  });
+
+  test.each([
+    ['of another instance', renderHolds([{ ...hold, instance: 'mon' }])],
+    ['until another time', renderHolds([{ ...hold, until: '2026-12-01T11:00:00Z' }])],
+    ['that are none', ''],
+  ])('stays a person’s beside holds %s', (_, holds) => expect(adopted(squashed, holds)).toBe(null));
+
+  test('stays a person’s without the holds, or beside an iter', () => {
+    expect(adopted({ ...squashed, files: [] }, renderHolds([hold]))).toBe(null);
+    expect(adopted({ ...squashed, files: [{ status: 'A', path: FILE }] }, text)).toBe(null);
+  });
 });
 
 describe('stays a person’s commit', () => {
