@@ -82,20 +82,34 @@ async function observeAll(ops: Ops, desired: Desired, before: Observed | null): 
     if (n % INSTANCES_A_TURN === INSTANCES_A_TURN - 1) await nextTurn();
     const last = before?.byName.get(instance.name);
     const answer = answerOf.get(instance);
-    const own = answer === undefined ? ours?.get(instance.name) : undefined;
+    const own = ours?.get(instance.name) ?? [];
     const reading = ops.journals.catchUp(instance);
     if (reading !== undefined) await reading;
     if (last !== undefined && answer === undefined && all.known && stillIs(last, own, instance, ops, secrets)) {
       byName.set(instance.name, last);
       continue;
     }
-    const copies = answer ?? (all.known ? { ...all, value: own ?? [] } : all);
+    const copies = copiesOf(all, own, answer);
     const local = last ?? (await localOf(ops, desired, instance.name, presentOf(instance.name), atMs));
     byName.set(instance.name, observeWith(ops, instance, copies, local, secrets));
   }
   if (before === null) keepOnly(ops, desired);
   const orphans = all.known ? all.value.filter((c) => !byName.has(c.instance)) : [];
   return { atMs, byName, orphans };
+}
+
+/** `answer`: of its status command, which knows nothing of what was started as a process before there was such a command. */
+function copiesOf(
+  all: Known<ProcessCopy[]>,
+  own: readonly ProcessCopy[],
+  answer: Known<ProcessCopy[]> | undefined,
+): Known<ProcessCopy[]> {
+  if (!all.known) return answer ?? all;
+  if (answer === undefined || own.length > 0) {
+    const others = answer?.known === true ? answer.value : [];
+    return { ...all, value: [...own, ...others] };
+  }
+  return answer;
 }
 
 /** A daemon may outlive any instance: of those that are gone nothing is remembered. */
@@ -110,15 +124,15 @@ function keepOnly(ops: Ops, { instances }: Desired): void {
 /** Whether an earlier look at an instance, since when nothing of ours was written, would be made anew: what was made from it still holds. */
 function stillIs(
   last: ObservedInstance,
-  own: readonly ProcessCopy[] | undefined,
+  own: readonly ProcessCopy[],
   instance: DesiredInstance,
   ops: Ops,
   secretNames: Ops['secrets']['names'],
 ): boolean {
   const { spec } = instance;
   const { copies } = last;
-  if (spec === null || !copies.known || copies.value.length !== (own?.length ?? 0)) return false;
-  if (copies.value.some((copy, i) => copy !== own?.[i])) return false;
+  if (spec === null || !copies.known || copies.value.length !== own.length) return false;
+  if (copies.value.some((copy, i) => copy !== own[i])) return false;
   return last.secretNames === secretNames(spec.secrets) && last.journal === ops.journals.look(instance);
 }
 

@@ -178,7 +178,7 @@ function viewOf(
   const declared = declaredBy(instance, secretNames.ok ? secretNames.names : null);
   const copy = observed.copies.known ? observed.copies.value[0] : undefined;
   const { rebase } = past;
-  const moved = movedAway(instance, observed);
+  const moved = movedAway(instance, observed) ?? leftProcess(instance, observed);
   const owned = env === null ? [] : [`${env.basePath}.`, `fleet/receipts/${name}.jsonl`, 'fleet/holds.yaml'];
   return {
     name,
@@ -277,6 +277,14 @@ function movedAway(instance: DesiredInstance, { copies, receipts, restarts }: Ob
       : !STAYS_DOWN.includes(newest.cause);
   if (!runs && !began) return null;
   return `its run began on ${moved.before}, and ${moved.name} is ${moved.now}: change it back, mmfleet flatten ${name}, change it, then release ${name}`;
+}
+
+/** What was started as a process ends as one: the commands that are declared by now know nothing of it. null: there is none. */
+function leftProcess({ name, spec }: DesiredInstance, { copies }: ObservedInstance): string | null {
+  if (spec === null || spec.runtime.kind === 'process' || !copies.known) return null;
+  const left = copies.value.find(({ startId }) => startId !== undefined);
+  if (left === undefined) return null;
+  return `pid ${left.pid} of it was started by runtime.process, and the spec says runtime.${spec.runtime.kind}: change it back, mmfleet stop ${name}, change it, then start ${name}`;
 }
 
 /** A bot of a name that nothing declares any more, as after a rename, may quote this market still: its receipts name it. */

@@ -51,6 +51,28 @@ test('under another name', async () => {
   await staysAsItIs();
 }, 90_000);
 
+test('under another runtime: it is held until what was started has ended as it was started', async () => {
+  const spec = readFileSync(join(world.ops, 'fleet/amzn.yaml'), 'utf8');
+  const says = (status: string) => `[printf, '{"status": "${status}"}']`;
+  const [before, calls] = [bots(), asked()];
+  for (const status of ['stopped', 'running']) {
+    const runtime = `  runtime: { command: { cwd: .., start: ["false"], stop: ["true"], status: ${says(status)} } }\n`;
+    world.put('fleet/amzn.yaml', `${spec}${runtime}`);
+    await world.commit(`amzn: by commands, which say ${status}`);
+    const held = await world.cli('reconcile', '--once');
+    expect([held.code, held.out]).toEqual([
+      5,
+      expect.stringContaining(`pid ${before[0]} of it was started by runtime.process`),
+    ]);
+    expect((await world.cli('flatten', 'amzn')).code).toBe(5);
+    expect([bots(), asked()]).toEqual([before, calls]);
+  }
+  world.put('fleet/amzn.yaml', spec);
+  await world.commit('amzn: as it was');
+  expect((await world.cli('release', 'amzn', '--reason', 'as it was')).code).toBe(0);
+  await staysAsItIs();
+}, 90_000);
+
 test('with another first commit', async () => {
   const anew = (await world.git(['commit-tree', '-m', 'anew, without what nobody may see', 'HEAD^{tree}'])).trim();
   await world.git(['reset', '--quiet', '--hard', anew]);

@@ -1,5 +1,14 @@
 /** What a daemon remembers between passes must not show: each look is compared with that of a new mmfleet. */
-import { appendFileSync, copyFileSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -174,10 +183,19 @@ test('of an instance that is declared no more nothing is remembered', async () =
 test('a journal of the same length takes the place of another, is emptied, is removed', async () => {
   const path = fleet.journal('m0001');
   const said = () => last.situations.find((s) => s.instance.name === 'm0001')!.decided?.sentence;
+  const runId = () => {
+    const { journal } = last.observed.byName.get('m0001')!;
+    return journal.state === 'ok' ? journal.runId : null;
+  };
+  const before = said();
   copyFileSync(path, `${path}.new`);
   renameSync(`${path}.new`, path);
   last = (await lookAgain(ops, last, OPTIONS))!;
-  expect(said()).toMatch(/clock set back .*: collecting anew/); // it was read a second time
+  expect([said(), runId()]).toEqual([before, 'live'.repeat(8)]);
+  writeFileSync(`${path}.new`, readFileSync(path, 'utf8').replaceAll('livelive', 'others00'));
+  renameSync(`${path}.new`, path);
+  last = (await lookAgain(ops, last, OPTIONS))!;
+  expect([said(), runId()]).toEqual([before, 'others00'.repeat(4)]);
   rmSync(path);
   last = (await lookAgain(ops, last, OPTIONS)) ?? (await whole(ops));
   expect(last.observed.byName.get('m0001')!.journal.state).not.toBe('ok');
