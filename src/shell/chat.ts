@@ -14,10 +14,15 @@ import { statusItems } from './status-items.ts';
 
 /** Prints the answer; everything expected exits 0. What did not change since the last answer is `NO_REPLY`. */
 export function printChat(ops: Ops, io: Io, look: Look | null, commits: string[], problems: Problem[]): number {
-  const text = look === null ? `status=unavailable reason=${reasonOf(problems)}\n` : chatText(look, commits, problems);
-  const digest = createHash('sha256').update(stable(text)).digest('hex');
+  const said = (cell: Cell) =>
+    look === null ? `status=unavailable reason=${reasonOf(problems)}\n` : chatText(look, { commits, problems }, cell);
+  const text = said(metric);
+  const digest = createHash('sha256')
+    .update(stable(said(kindOfMetric)))
+    .digest('hex');
   const path = join(ops.stateDir, 'chat.last');
-  if (digest === readLast(path)) {
+  // What was done just now is news, also when it is what was done the last time.
+  if (commits.length === 0 && digest === readLast(path)) {
     io.out('NO_REPLY\n');
     return EXIT.ok;
   }
@@ -33,7 +38,10 @@ export function chatUnopened(io: Io, problem: Problem): number {
   return EXIT.ok;
 }
 
-function chatText(look: Look, commits: string[], problems: Problem[]): string {
+/** How a metric is written into the table. */
+type Cell = (name: string, m: StatusItem['positionBase']) => string;
+
+function chatText(look: Look, { commits, problems }: { commits: string[]; problems: Problem[] }, cell: Cell): string {
   const shown = new Set(look.planned.map((p) => p.item.name));
   const items = statusItems(look).filter((i) => shown.has(i.name) || i.lifecycle === 'orphan');
   const columns = ['NAME', 'STATE', 'HEALTH', 'ITER', 'POSITION', 'MO+5S', 'PNL/50'].map((title) => ({ title }));
@@ -42,22 +50,27 @@ function chatText(look: Look, commits: string[], problems: Problem[]): string {
     i.lifecycle,
     i.health,
     label(i.iter.desired),
-    metric('position', i.positionBase),
-    metric('markout5sBps', i.metrics.markout5sBps),
-    metric('pnl', i.metrics.realizedPnlUsd),
+    cell('position', i.positionBase),
+    cell('markout5sBps', i.metrics.markout5sBps),
+    cell('pnl', i.metrics.realizedPnlUsd),
   ]);
   return `${table(columns, rows).join('\n')}\n${actionLine(look, commits, problems)}\n`;
 }
 
 /** What was done, else what needs a person, else that nothing is to do. */
 function actionLine(look: Look, commits: string[], problems: Problem[]): string {
-  if (problems.length > 0) return `action: none, reconcile=unavailable reason=${reasonOf(problems)}`;
+  if (problems.length > 0)
+    return `action: ${[...commits, ''].join('; ') || 'none, '}reconcile=unavailable reason=${reasonOf(problems)}`;
   if (commits.length > 0) return `action: ${commits.join('; ')}`;
-  const held = look.planned.filter((p) => p.standing === 'held');
-  if (held.length > 0) return `action: none, ${held.map((p) => `${p.item.name} held (${p.item.reason})`).join(', ')}`;
+  const stuck = look.planned.filter((p) => p.standing === 'held' || p.standing === 'unknown');
+  if (stuck.length > 0)
+    return `action: none, ${stuck.map((p) => `${p.item.name} ${p.standing} (${p.item.reason})`).join(', ')}`;
   const pending = look.planned.filter((p) => p.effect !== null);
-  return pending.length > 0
-    ? `action: pending ${pending.map((p) => `${p.item.name} ${p.item.action} (${p.item.reason})`).join(', ')}`
+  if (pending.length > 0)
+    return `action: pending ${pending.map((p) => `${p.item.name} ${p.item.action} (${p.item.reason})`).join(', ')}`;
+  const waiting = look.planned.filter((p) => p.standing === 'waiting');
+  return waiting.length > 0
+    ? `action: none, ${waiting.map((p) => `${p.item.name} waits (${p.item.reason})`).join(', ')}`
     : 'action: none, all as declared';
 }
 
@@ -67,11 +80,16 @@ function metric(name: string, m: StatusItem['positionBase']): string {
   return typeof m.value === 'number' ? m.value.toFixed(1) : m.value;
 }
 
+/** Numbers drift at every look: what counts as a change is whether there is one. */
+function kindOfMetric(name: string, m: StatusItem['positionBase']): string {
+  return 'value' in m ? '#' : metric(name, m);
+}
+
 const reasonOf = (problems: Problem[]) => short(problems[0]?.code ?? 'unknown');
 
 const short = (text: string) => text.replace(/\s+/g, '-').slice(0, 40);
 
-/** Numbers drift at every look; what counts as a change is states, iterations and actions. */
+/** The same text however wide its columns are, and whatever the numbers of an action are. */
 function stable(text: string): string {
   return text
     .split('\n')

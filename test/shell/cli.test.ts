@@ -212,6 +212,25 @@ describe('--chat', () => {
     expect(end.out).toMatch(/\naction: none, all as declared$/);
   });
 
+  test('what was done again is said again', async () => {
+    const base = readFileSync(join(w.ops, 'fleet/env/amzn/.env.amzn'), 'utf8');
+    const said: string[] = [];
+    for (const levels of [3, 4]) {
+      w.put('fleet/env/amzn/.env.amzn', base.replace('LEVELS=2', `LEVELS=${levels}`));
+      await w.commit(`${levels} levels`);
+      said.push((await w.cli('reconcile', '--once', '--chat')).out);
+    }
+    const done = expect.stringMatching(/^action: converge\(amzn\): base -> base, flat, cost 0 USD$/m);
+    expect(said).toEqual([done, done]);
+  });
+
+  test('what waits is not as declared', async () => {
+    expect(await w.cli('suspend', 'mon', '--reason', 'a rest')).toMatchObject({ code: 0 });
+    const { out } = await w.cli('status', '--chat');
+    expect(await w.cli('resume', 'mon', '--reason', 'on')).toMatchObject({ code: 0 });
+    expect(out).toMatch(/\naction: none, .*mon waits \(suspended\)$/);
+  });
+
   test('whatever is wrong: exit 0, nothing on stderr, no raw error', async () => {
     renameSync(w.remote, `${w.remote}.away`);
     for (const command of [['plan'], ['reconcile', '--once']]) {
