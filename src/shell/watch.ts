@@ -174,6 +174,8 @@ export async function runWatch(ops: Ops, names: string[], options: WatchOptions)
     push: options.push,
     signal: controller.signal,
     log,
+    onPhase: (name, phase) => (phase === 'running' ? midFlight.delete(name) : midFlight.add(name)),
+    onPass: () => midFlight.clear(),
   });
   return unusable === null ? exit : EXIT.usage;
 }

@@ -13,6 +13,7 @@ type Line = {
   commit?: string;
   unchanged?: number;
   code?: string;
+  midFlight?: string[];
 };
 
 let world: FleetWorld;
@@ -109,3 +110,20 @@ test('a quiet fleet logs one line a pass, and the first SIGINT ends it with the 
   expect(await world.copies()).toHaveLength(3);
   expect(existsSync(join(world.ops, '.git/mmfleet/lock'))).toBe(false);
 }, 40_000);
+
+test('a second signal ends it at once and says which instance is mid-flight', async () => {
+  world.faults([{ call: 'cancel', market: 'MON-USD', fault: 'hang' }]);
+  await world.git(['pull', '--quiet', '--rebase'], ada);
+  await execa('sed', ['-i', 's/MM_MIN_OFFSET_BPS=5/MM_MIN_OFFSET_BPS=6/', 'fleet/env/mon/.env.mon'], { cwd: ada });
+  await world.git(['commit', '--quiet', '-am', 'mon: wider still'], ada);
+  await world.git(['push', '--quiet'], ada);
+  const from = lines.length;
+  daemon = start();
+  await until(async () => (await world.pidOf('mon')) === null, 'mon is stopped, and the venue is asked', 20_000);
+  daemon.kill('SIGINT');
+  const heard = () => lines.slice(from).some((l) => l.msg.startsWith('stopping after'));
+  await until(heard, 'the first signal is heard', 20_000);
+  daemon.kill('SIGINT');
+  expect((await daemon).exitCode).toBe(130);
+  expect(lines.slice(from).find((l) => l.msg.startsWith('stopped at once'))).toMatchObject({ midFlight: ['mon'] });
+}, 60_000);
