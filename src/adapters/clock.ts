@@ -1,5 +1,8 @@
 import type { Clock } from '../core/ports.ts';
 
+/** Node counts no further: a longer wait would be over at once, and this one is not worth waiting for. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** The machine's clocks; `sleep` resolves early when its signal aborts. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
@@ -12,7 +15,7 @@ export const systemClock: Clock = {
         signal?.removeEventListener('abort', done);
         resolve();
       };
-      const timer = setTimeout(done, Math.max(0, ms));
+      const timer = setTimeout(done, Math.min(Math.max(0, ms), LONGEST_MS));
       signal?.addEventListener('abort', done, { once: true });
     }),
 };

@@ -1,5 +1,5 @@
 /** Files of the repository: at a revision, in the work tree, and what differs between the two. */
-import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, ok, type Result } from '../core/problem.ts';
 import { blobId, type Repo } from './git.ts';
@@ -128,30 +128,27 @@ export async function dirtyPaths(repo: Repo, prefixes: string[] = []): Promise<R
 
 const WORKTREE_FILE_LIMIT_BYTES = 16 * 1024 * 1024;
 
-/** Files under `prefix` as they lie in the work tree, for `validate`; links without a text, files over 16 MiB left out. */
-export function readWorktree(repo: Repo, prefix: string): Result<TreeFile[]> {
+/**
+ * The files that git tracks or would take, as they lie in the work tree; links without a text, files over 16 MiB left out.
+ * Only what `isText` names is read: beside the specs a clone holds journals, and may hold anything.
+ */
+export async function readWorktree(repo: Repo, isText: (path: string) => boolean): Promise<Result<TreeFile[]>> {
+  const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+  const listed = await gitText({ cwd: repo.root, args });
+  if (!listed.ok) return listed;
   const files: TreeFile[] = [];
-  const walk = (folder: string): void => {
-    for (const entry of readdirSync(join(repo.root, folder), { withFileTypes: true })) {
-      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-      if (entry.name === '.git' || path === '.mmfleet') continue;
-      if (entry.isSymbolicLink()) files.push({ path, text: '', blob: '', mode: '120000' });
-      else if (entry.isDirectory()) walk(path);
-      else if (entry.isFile() && lstatSync(join(repo.root, path)).size <= WORKTREE_FILE_LIMIT_BYTES) {
+  for (const path of new Set(listed.value.split('\0'))) {
+    try {
+      const stat = path === '' ? undefined : lstatSync(join(repo.root, path), { throwIfNoEntry: false });
+      if (stat?.isSymbolicLink()) files.push({ path, text: '', blob: '', mode: '120000' });
+      else if (stat?.isFile() && !isText(path)) files.push({ path, text: '', blob: '', mode: '100644' });
+      else if (stat?.isFile() && stat.size <= WORKTREE_FILE_LIMIT_BYTES) {
         const bytes = readFileSync(join(repo.root, path));
         files.push({ path, text: bytes.toString('utf8'), blob: blobId(bytes, repo.objectFormat), mode: '100644' });
       }
+    } catch {
+      return fail({ code: 'worktree-unreadable', message: 'the file cannot be read', file: path, retry: 'backoff' });
     }
-  };
-  try {
-    walk(prefix.replace(/\/+$/, ''));
-  } catch {
-    return fail({
-      code: 'worktree-unreadable',
-      message: `${prefix}: the folder cannot be read`,
-      file: prefix,
-      retry: 'backoff',
-    });
   }
   return ok(files.sort((a, b) => (a.path < b.path ? -1 : 1)));
 }

@@ -45,7 +45,8 @@ function ioOf(out: Out, err: Out): Io {
     outTTY,
     errTTY,
     color,
-    columns: out.columns ?? 120,
+    // A terminal that nobody has told its size says 0.
+    columns: out.columns !== undefined && out.columns > 0 ? out.columns : 120,
   };
 }
 

@@ -1,7 +1,6 @@
 /** Desired state at revisions and in the working tree: what is listed by git, read once, and kept for the next command. */
 import type { Repo } from '../adapters/git.ts';
 import { listTree, readBlobs, readWorktree, treeChanges } from '../adapters/git-read.ts';
-import { gitText } from '../adapters/git-run.ts';
 import { itersByBase, parseIterName } from '../core/env/iter.ts';
 import { fail, ok, type Result } from '../core/problem.ts';
 import { BUILD } from './build-id.ts';
@@ -69,13 +68,9 @@ export function openTrees(repo: Repo, stateDir: string, options: TreeOptions): T
   return {
     at,
     async inWorktree() {
-      const files = readWorktree(repo, '');
+      const files = await readWorktree(repo, isTextPath);
       if (!files.ok) return files;
-      const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
-      const known = await gitText({ cwd: repo.root, args });
-      if (!known.ok) return known;
-      const listed = new Set(known.value.split('\0'));
-      const tree = files.value.filter((f) => listed.has(f.path)).map((f) => ({ ...f, link: f.mode === LINK_MODE }));
+      const tree = files.value.map((f) => ({ ...f, link: f.mode === LINK_MODE }));
       const { readDesired } = await import('./read-desired.ts');
       return ok(readDesired(tree, null, last?.desired.memory ?? stored()?.memory));
     },

@@ -121,8 +121,8 @@ function orderings(values: EnvValues, file: string, place: (key: string) => Part
 function secrets(env: EnvFile, lines: string[], file: string): Problem[] {
   const live = env.entries.filter((entry) => isSecretKey(entry.key) && entry.value !== null && entry.value !== '');
   const commented = lines.flatMap((line, index) => {
-    const key = /^\s*#+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*[^\s#]/.exec(line)?.[1];
-    return key !== undefined && isSecretKey(key) ? [{ key, line: index + 1 }] : [];
+    const key = secretInComment(line);
+    return key === null ? [] : [{ key, line: index + 1 }];
   });
   return [
     ...live.map((entry) => ({
@@ -144,6 +144,12 @@ function secrets(env: EnvFile, lines: string[], file: string): Problem[] {
       column: 1,
     })),
   ];
+}
+
+/** The secret key whose value a comment line shows; null: it shows none. */
+export function secretInComment(line: string): string | null {
+  const key = /^\s*#+\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*[^\s#]/.exec(line)?.[1];
+  return key !== undefined && isSecretKey(key) ? key : null;
 }
 
 function refused(key: string, found: string, wanted: string): Problem {

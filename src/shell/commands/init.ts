@@ -1,11 +1,14 @@
 /** `init`: the layout of an operations repository; `init --from`: an import of existing env files. Overwrites nothing. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { execa } from 'execa';
+import { textOf } from '../../adapters/text-files.ts';
 import { isSecretKey } from '../../core/env/keys.ts';
 import { parseEnv } from '../../core/env/read.ts';
+import { secretInComment } from '../../core/env/validate.ts';
 import { removeKeys } from '../../core/env/write.ts';
 import { formatProblem, type Problem } from '../../core/problem.ts';
+import { findSecrets } from '../../core/trail/secret-gate.ts';
 import { EXIT } from '../exit.ts';
 import { readDesired } from '../read-desired.ts';
 import { usage } from './common.ts';
@@ -20,6 +23,8 @@ const IGNORES = ['/secrets/', '/data/', '/.mmfleet/'];
 export async function runInit(options: CommonOptions): Promise<number> {
   const { io } = options;
   const root = resolve(options.C);
+  if (statSync(root, { throwIfNoEntry: false })?.isDirectory() === false)
+    return usage(io, `${options.C}: a file, want a folder for the operations repository`);
   const imported = importAll(root, options.from ?? []);
   for (const problem of imported.problems) io.err(`${formatProblem(problem)}\n`);
   if (imported.problems.some((p) => p.severity !== 'warning')) return EXIT.usage;
@@ -57,9 +62,22 @@ export async function runInit(options: CommonOptions): Promise<number> {
     if (file.mode !== undefined) chmodSync(path, file.mode);
     io.out(`wrote    ${file.path}${file.mode === 0o600 ? ' (mode 0600, ignored by git)' : ''}\n`);
   }
+  for (const path of await unignored(root, files))
+    io.out(`wrote    .gitignore: ${path} and its iterations are tracked\n`);
   for (const note of imported.notes) io.out(`check    ${note}\n`);
   io.out('next     mmfleet validate, then commit fleet/ and .gitignore, add the team’s remote, push\n');
   return EXIT.ok;
+}
+
+/** A repository that held env files with their keys ignores all of them: what is to be tracked is named as an exception. */
+async function unignored(root: string, files: readonly NewFile[]): Promise<string[]> {
+  const tracked = files.flatMap(({ path, mode }) => (mode === undefined && path !== '.gitignore' ? [path] : []));
+  const args = ['check-ignore', '--no-index', ...tracked];
+  const { stdout } = await execa('git', args, { cwd: root, reject: false });
+  const ignored = stdout.split('\n').filter((path) => tracked.includes(path));
+  const lines = ignored.map((path) => (path.startsWith('fleet/env/') ? `!/${path}*` : `!/${path}`));
+  if (lines.length > 0) appendFileSync(join(root, '.gitignore'), `${lines.join('\n')}\n`);
+  return ignored;
 }
 
 /** The branch checked out, as it can be written without quotes; null: there is none, or it is called otherwise. */
@@ -120,14 +138,16 @@ function importAll(root: string, paths: string[]): Import {
 function importEnv(root: string, given: string): Import {
   const path = resolve(root, given);
   const none = (problem: Problem): Import => ({ files: [], notes: [], problems: [problem] });
-  if (!existsSync(path))
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined || !stat.isFile())
     return none({
       code: 'init-env-missing',
-      message: `${given}: no such file`,
+      message: `${given}: ${stat === undefined ? 'no such file' : 'not a file'}`,
       hint: 'name existing env files, for example .env.amzn',
       file: given,
     });
-  const text = readFileSync(path, 'utf8');
+  const text = textOf(path);
+  if (text === null) return none({ code: 'init-env-unreadable', message: `${given}: may not be read`, file: given });
   const read = parseEnv(text, given);
   const errors = read.problems.filter((p) => p.severity !== 'warning');
   if (errors.length > 0) return { files: [], notes: [], problems: errors };
@@ -152,7 +172,9 @@ function importEnv(root: string, given: string): Import {
       file: given,
     });
   const secrets = Object.entries(read.values).filter(([key]) => isSecretKey(key));
-  const base = removeKeys(text, isSecretKey);
+  const { base, old } = withoutOldSecrets(removeKeys(text, isSecretKey));
+  const left = leftSecret(base, secrets, given);
+  if (left !== null) return none(left);
   const account = 'main';
   const cwd = relative(join(root, 'fleet'), dirname(path)) || '.';
   const spec = [
@@ -175,8 +197,14 @@ function importEnv(root: string, given: string): Import {
   const files: NewFile[] = [
     { path: `fleet/${name}.yaml`, text: spec },
     { path: `fleet/env/${name}/.env.${name}`, text: base },
-    ...(secrets.length > 0
-      ? [{ path: `secrets/${name}.env`, text: secrets.map(([k, v]) => `${k}=${quote(v)}\n`).join(''), mode: 0o600 }]
+    ...(secrets.length + old.length > 0
+      ? [
+          {
+            path: `secrets/${name}.env`,
+            text: [...secrets.map(([k, v]) => `${k}=${quote(v)}`), ...old, ''].join('\n'),
+            mode: 0o600,
+          },
+        ]
       : []),
   ];
   const checked = readDesired(
@@ -198,12 +226,43 @@ function importEnv(root: string, given: string): Import {
           `${name}: ${secrets.length} secret keys moved to secrets/${name}.env; ${given} still holds them: delete it when the import works`,
         ]
       : []),
+    ...(old.length > 0
+      ? [`${name}: comments with values of secret keys went to secrets/${name}.env: ${old.length}, from ${given}`]
+      : []),
     ...(read.values['MM_ENVIRONMENT'] === 'mainnet'
       ? [`${name}: MM_ENVIRONMENT=mainnet needs allowMainnet: true`]
       : []),
   ];
   return { files, notes, problems: checked.problems.filter((p) => p.severity !== 'warning') };
 }
+
+/** The text without the comment lines that show a value of a secret key, and those lines: an old key is a key. */
+function withoutOldSecrets(text: string): { base: string; old: string[] } {
+  const lines = text.split(/(?<=\n)/);
+  const old = lines.filter((line) => secretInComment(line) !== null);
+  return { base: lines.filter((line) => !old.includes(line)).join(''), old: old.map((line) => line.trimEnd()) };
+}
+
+/** A value that stands in the base env once more, under another name or in a comment. Short ones could be any number. */
+function leftSecret(base: string, secrets: [string, string][], given: string): Problem | null {
+  const long = secrets.filter(([, value]) => value.trim().length >= LONG_CHARS);
+  const [hit] = findSecrets(
+    [{ path: given, text: base }],
+    long.map(([key, value]) => ({ key, value })),
+  );
+  if (hit === undefined) return null;
+  const line = base.split(/\r\n|\n|\r/)[hit.line - 1] ?? '';
+  // Never the line itself: it shows the value.
+  const name = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{0,63})\s*=/.exec(line)?.[1];
+  return {
+    code: 'init-secret-left',
+    message: `${given}: the value of ${hit.key} stands in ${name === undefined ? 'another line' : `that of ${name}`} as well`,
+    hint: 'the base env is tracked by git: take it out of that line',
+    file: given,
+  };
+}
+
+const LONG_CHARS = 8;
 
 /** A value the bot reads back as it was. */
 function quote(value: string): string {

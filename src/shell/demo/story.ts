@@ -74,11 +74,11 @@ export function moodOf(world: World, hour: number): string {
 }
 
 export function isMarketName(text: string): text is MarketName {
-  return text in LISTINGS;
+  return Object.hasOwn(LISTINGS, text);
 }
 
 export function isStoryName(text: string): text is StoryName {
-  return text in STORIES;
+  return Object.hasOwn(STORIES, text);
 }
 
 /** Reads `world.json`; throws when it is missing or not ours, which only a broken demo can cause. */
