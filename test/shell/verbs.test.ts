@@ -108,9 +108,11 @@ describe('wishes', () => {
     expect(await w.cli('stop', 'amzn')).toMatchObject({ code: 3, err: expect.stringContaining('--reason') });
     expect(await w.cli('suspend', 'amzn', '--reason', 'x', '--until', 'tomorrow')).toMatchObject({ code: 3 });
     // Each would be committed and hold nothing, or make the spec invalid.
-    for (const time of ['2099-13-45T99:99:99Z', '2020-01-01T00:00:00Z'])
+    for (const time of ['2099-13-45T99:99:99Z', '2099-02-30T06:00:00Z', '2020-01-01T00:00:00Z'])
       expect(await w.cli('suspend', 'amzn', '--reason', 'x', '--until', time)).toMatchObject({ code: 3 });
     expect(await w.cli('suspend', 'amzn', '--reason', ' ')).toMatchObject({ code: 3 });
+    const wordy = await w.cli('suspend', 'amzn', 'mon', '--reason', 'x'.repeat(501));
+    expect(wordy).toMatchObject({ code: 3, err: expect.stringContaining('want a text of 1 to 500 characters') });
     expect(await head()).toBe(from);
   });
 

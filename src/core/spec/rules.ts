@@ -2,6 +2,7 @@
 import { parseIterName } from '../env/iter.ts';
 import { isForbiddenKey, isSecretKey } from '../env/keys.ts';
 import { keyLimits, range } from '../env/validate.ts';
+import { isUtc } from '../trail/utc.ts';
 import { CATALOGUE } from '../tuning/catalogue.ts';
 import { isInside } from './paths.ts';
 import { type Flaw, pathText } from './schema.ts';
@@ -49,7 +50,7 @@ function pathFlaws({ baseEnv }: Instance): Flaw[] {
 }
 
 function suspendFlaws({ suspend }: Instance): Flaw[] {
-  if (suspend?.until == null || isCalendarDay(suspend.until)) return [];
+  if (suspend?.until == null || isUtc(suspend.until)) return [];
   return [
     flaw(
       ['spec', 'suspend', 'until'],
@@ -57,13 +58,6 @@ function suspendFlaws({ suspend }: Instance): Flaw[] {
       'write it as 2026-12-01T06:00:00Z',
     ),
   ];
-}
-
-function isCalendarDay(iso: string): boolean {
-  const [year, month, day] = iso.slice(0, 10).split('-').map(Number) as [number, number, number];
-  const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
-  const days = [31, leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-  return day <= days[month - 1]!;
 }
 
 function environmentFlaws({ runtime }: Instance): Flaw[] {

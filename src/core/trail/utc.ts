@@ -17,9 +17,9 @@ export function utcMs(text: string): number {
 
 const UTC = /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(\.\d{1,9})?Z$/;
 
-/** Whether text is such a time. */
+/** Whether text is such a time, on a day that exists. */
 export function isUtc(text: string): boolean {
-  return UTC.test(text);
+  return UTC.test(text) && utcText(utcMs(text) / 1000).slice(0, 10) === text.slice(0, 10);
 }
 
 /** Unix seconds as `2026-12-01T06:00:00Z`; the fraction is cut off. */

@@ -3,7 +3,7 @@ import { headOf } from '../../adapters/git.ts';
 import { listMarketRuns } from '../../adapters/journal-files.ts';
 import { resolveNames } from '../../core/spec/names.ts';
 import { openOps } from '../ops.ts';
-import { fail, usage } from './common.ts';
+import { refuse, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 /** The pieces of an instance's newest run, or the exit code after it has said why there are none. */
@@ -23,10 +23,10 @@ export async function newestRun(name: string, options: CommonOptions): Promise<s
     [name],
     desired.value.instances.flatMap((i) => (i.spec === null ? [] : [i.spec])),
   );
-  if (!found.ok) return fail(io, found.problem);
+  if (!found.ok) return refuse(options, 'JournalReport', found.problem);
   const instance = found.value[0]!;
   const runs = listMarketRuns(resolve(opened.value.repo.root, instance.journal.path), instance.market);
-  if (!runs.ok) return fail(io, { ...runs.problem, instance: instance.name });
+  if (!runs.ok) return refuse(options, 'JournalReport', { ...runs.problem, instance: instance.name });
   const newest = runs.value.at(-1);
   return newest === undefined ? usage(io, `${instance.name}: no journal of ${instance.market} yet`) : newest.paths;
 }

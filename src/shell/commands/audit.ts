@@ -8,7 +8,7 @@ import { isSpecPath } from '../../core/spec/parse.ts';
 import { EXIT } from '../exit.ts';
 import { painter } from '../io.ts';
 import { type Audited, auditText } from '../render/audit.ts';
-import { fail, usage } from './common.ts';
+import { refuse, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 /** `audit verify [I...]`: the whole history against its own rules, from git alone. Exit 8 on any violation. */
@@ -17,10 +17,10 @@ export async function runAudit(words: string[], options: CommonOptions): Promise
   const [verb, ...names] = words;
   if (verb !== 'verify') return usage(io, `audit: found "${verb ?? ''}", want verify`);
   const audited = await auditRepository(options.C);
-  if (!audited.ok) return fail(io, audited.problem);
+  if (!audited.ok) return refuse(options, 'Audit', audited.problem);
   const only = selection(audited.value, names);
   if (!only.ok) {
-    fail(io, only.problem);
+    refuse(options, 'Audit', only.problem);
     return EXIT.usage;
   }
   const shown = narrowed(audited.value, only.value);

@@ -1,5 +1,6 @@
 /** What commands share: errors on stderr, selection by name, deadlines, the one JSON document. */
 import { headOf } from '../../adapters/git.ts';
+import type { Planned } from '../../core/plan/plan.ts';
 import { formatProblem, type Problem } from '../../core/problem.ts';
 import { resolveNames } from '../../core/spec/names.ts';
 import type { Desired } from '../desired.ts';
@@ -16,6 +17,13 @@ export function fail(io: Io, problem: Problem): ExitCode {
   return exitOfProblem(problem);
 }
 
+/** The same for a command that may be asked for a document: then the Problem is in it, and it is the whole answer. */
+export function refuse({ io, json }: CommonOptions, kind: string, problem: Problem): ExitCode {
+  if (json !== true) return fail(io, problem);
+  printJson(io, kind, null, [], [problem], {});
+  return exitOfProblem(problem);
+}
+
 /** What a look found wrong: errors of specs, envs and secrets of the named instances (null = all), and notes such as a remote that is away. */
 export function problemsOf(look: Look, only: ReadonlySet<string> | null): Problem[] {
   const secrets = look.situations.flatMap(({ instance, observed: { secretNames } }) =>
@@ -25,14 +33,27 @@ export function problemsOf(look: Look, only: ReadonlySet<string> | null): Proble
   return found.filter((p) => p.instance === undefined || only === null || only.has(p.instance));
 }
 
+/** Whether every one of them is held because of what is declared: nothing of it can be carried out. */
+export function allInvalid({ desired }: Look, planned: readonly Planned[]): boolean {
+  const wrong = new Set(
+    desired.instances.flatMap(({ name, problems }) => (problems.some((p) => p.code !== 'holds-invalid') ? [name] : [])),
+  );
+  return planned.length > 0 && planned.every(({ item }) => item.reason === 'spec-invalid' && wrong.has(item.name));
+}
+
 /** Each text once: a fault in the fleet's defaults concerns every instance, and every pass finds it again. */
 export function printProblems(io: Io, problems: readonly Problem[]): void {
   for (const text of new Set(problems.map((p) => `${formatProblem(p)}\n`))) io.err(text);
 }
 
 /** The same, or for `--chat` the quiet answer that says it is unavailable. */
-export async function failOrChat(ops: Ops | null, options: CommonOptions, problem: Problem): Promise<number> {
-  if (options.chat !== true) return fail(options.io, problem);
+export async function failOrChat(
+  ops: Ops | null,
+  options: CommonOptions,
+  kind: string,
+  problem: Problem,
+): Promise<number> {
+  if (options.chat !== true) return refuse(options, kind, problem);
   const chat = await import('../chat.ts');
   return ops === null ? chat.chatUnopened(options.io, problem) : chat.printChat(ops, options.io, null, [], [problem]);
 }
@@ -91,7 +112,8 @@ export function deadline(ms: number): Deadline {
     cause ??= code;
     controller.abort();
   };
-  const timer = setTimeout(end(EXIT.deadline), ms);
+  // Further than this node counts no time: it would be over at once.
+  const timer = setTimeout(end(EXIT.deadline), Math.min(ms, LONGEST_MS));
   const onInt = end(EXIT.interrupted);
   const onTerm = end(EXIT.terminated);
   process.on('SIGINT', onInt);
@@ -106,6 +128,8 @@ export function deadline(ms: number): Deadline {
     exit: () => cause,
   };
 }
+
+const LONGEST_MS = 2 ** 31 - 1;
 
 /** The one JSON document of a command. */
 export function printJson(

@@ -13,21 +13,21 @@ import { type Ops, openOps } from '../ops.ts';
 import { look } from '../pass.ts';
 import { table } from '../render/table.ts';
 import type { Situation } from '../views.ts';
-import { fail, printJson, printProblems, problemsOf, select, usage } from './common.ts';
+import { printJson, printProblems, problemsOf, refuse, select, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 /** Reads the last fetched revision, the process table, the journal's first line and the secrets that cost nothing to read. */
 export async function runDiff(names: string[], options: CommonOptions): Promise<number> {
   const { io } = options;
   const opened = await openOps(options.C, { host: options.host, looksOnly: true });
-  if (!opened.ok) return fail(io, opened.problem);
+  if (!opened.ok) return refuse(options, 'Diff', opened.problem);
   const ops = opened.value;
   const only = await select(ops, names, io);
   if (only === 'bad') return EXIT.usage;
   const name = [...(only ?? [])][0];
   if (name === undefined || only?.size !== 1) return usage(io, 'diff takes one instance');
   const seen = await look(ops, { only, tune: false, push: true, fetch: false });
-  if (!seen.ok) return fail(io, seen.problem);
+  if (!seen.ok) return refuse(options, 'Diff', seen.problem);
   const situation = seen.value.situations.find((s) => s.instance.name === name);
   const env = situation?.instance.env ?? null;
   if (situation === undefined || env === null) {

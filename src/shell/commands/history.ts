@@ -11,7 +11,7 @@ import { trailsByInstance } from '../instance-trails.ts';
 import type { HistoryBook } from '../known-book.ts';
 import { openOps } from '../ops.ts';
 import { historyChart, historyText, type NamedRow } from '../render/history.ts';
-import { fail, selectFrom, usage } from './common.ts';
+import { refuse, selectFrom, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 export type HistoryOptions = CommonOptions & {
@@ -27,7 +27,7 @@ export async function runHistory(names: string[], options: HistoryOptions): Prom
   if (options.all === true && names.length > 0) return usage(io, 'history takes one instance, or --all');
   if (options.all === true && options.plot !== undefined) return usage(io, '--plot draws one instance');
   const opened = await openOps(options.C, { looksOnly: true });
-  if (!opened.ok) return fail(io, opened.problem);
+  if (!opened.ok) return refuse(options, 'History', opened.problem);
   const ops = opened.value;
   const sinceMs = sinceOf(options.since, ops.clock.nowMs());
   if (sinceMs === undefined)
@@ -36,16 +36,16 @@ export async function runHistory(names: string[], options: HistoryOptions): Prom
       `--since: found "${options.since}", want a date such as 2026-11-01, a UTC time or a duration such as 7d`,
     );
   const head = await ops.git.head();
-  if (!head.ok) return fail(io, head.problem);
+  if (!head.ok) return refuse(options, 'History', head.problem);
   if (head.value === null) return usage(io, 'the repository has no commit');
   const books = historyBooks(ops.repo, ops.stateDir, BUILD);
   const known = names.length === 1 ? await books.at(names[0]!, head.value) : null;
   if (known !== null) return printOne(known, sinceMs, options);
   const desired = await ops.desiredAt(head.value);
-  if (!desired.ok) return fail(io, desired.problem);
+  if (!desired.ok) return refuse(options, 'History', desired.problem);
   ops.keepDesired?.(desired.value);
   const trail = await ops.trail(desired.value.fleet?.git.author.email ?? '', head.value);
-  if (!trail.ok) return fail(io, trail.problem);
+  if (!trail.ok) return refuse(options, 'History', trail.problem);
 
   const only = selectFrom(desired.value, names, io);
   if (only === 'bad') return EXIT.usage;

@@ -1,10 +1,21 @@
+import type { Planned } from '../../core/plan/plan.ts';
 import { parseDuration } from '../../core/trail/text.ts';
-import { EXIT } from '../exit.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
 import { painter } from '../io.ts';
 import { type Ops, openOps } from '../ops.ts';
-import { reconcileOnce } from '../reconcile.ts';
+import { type OnceReport, reconcileOnce } from '../reconcile.ts';
 import { planLine, planTable } from '../render/plan.ts';
-import { deadline, failOrChat, phasePrinter, printJson, printProblems, problemsOf, select, usage } from './common.ts';
+import {
+  allInvalid,
+  deadline,
+  failOrChat,
+  phasePrinter,
+  printJson,
+  printProblems,
+  problemsOf,
+  select,
+  usage,
+} from './common.ts';
 import type { WatchOptions } from './options.ts';
 
 /** `reconcile --once | --watch`. */
@@ -14,7 +25,7 @@ export async function runReconcile(names: string[], options: WatchOptions): Prom
   if (options.dryRun === true) return (await import('./plan.ts')).runPlan(names, options);
   if (options.once !== true && options.watch !== true) return usage(io, 'reconcile needs --once or --watch');
   const opened = await openOps(options.C, { host: options.host });
-  if (!opened.ok) return failOrChat(null, options, opened.problem);
+  if (!opened.ok) return failOrChat(null, options, 'Reconcile', opened.problem);
   if (options.watch === true) return (await import('../watch.ts')).runWatch(opened.value, names, options);
   const exit = await once(opened.value, names, options);
   // What was asked for is done and said; a clone that only ever sees one-shot runs is kept in order by them.
@@ -23,6 +34,21 @@ export async function runReconcile(names: string[], options: WatchOptions): Prom
 }
 
 const UPKEEP_MS = 20_000;
+
+/** `ended`: what ended it before its time; null: nothing did. */
+function exitOf(
+  { exit, last, problems, passes }: OnceReport,
+  ended: ExitCode | null,
+  planned: Planned[],
+  { allowHeld }: WatchOptions,
+): ExitCode {
+  // Waiting for another mmfleet ends with the deadline: nothing was begun, and it may be run again.
+  if (ended === EXIT.deadline && problems.some(({ code }) => code === 'lock-held')) return EXIT.moved;
+  if (ended !== null || exit !== EXIT.held) return ended ?? exit;
+  const touched = passes.some(({ applied }) => applied.commits.length + applied.outcomes.length > 0);
+  if (!touched && last !== null && allInvalid(last, planned)) return EXIT.usage;
+  return allowHeld === true ? EXIT.ok : exit;
+}
 
 async function once(ops: Ops, names: string[], options: WatchOptions): Promise<number> {
   const { io } = options;
@@ -48,7 +74,7 @@ async function once(ops: Ops, names: string[], options: WatchOptions): Promise<n
   const found = report.last === null ? [] : problemsOf(report.last, only);
   const notes = report.passes.flatMap((p) => p.look?.notes ?? []);
   const problems = [...notes, ...found, ...report.problems];
-  const exit = stop.exit() ?? (report.exit === EXIT.held && options.allowHeld === true ? EXIT.ok : report.exit);
+  const exit = exitOf(report, stop.exit(), planned, options);
   if (options.chat === true)
     return (await import('../chat.ts')).printChat(ops, io, report.last, [...commits, ...proposals], report.problems);
   if (options.json === true) {

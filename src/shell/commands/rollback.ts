@@ -1,4 +1,5 @@
 /** `rollback NAME --to ITER --reason R`: a new iter with the values of an earlier one, then that instance is converged. */
+import { basename } from 'node:path';
 import { gitUser } from '../../adapters/git-user.ts';
 import { iterFileName } from '../../core/env/iter.ts';
 import { parseEnv } from '../../core/env/read.ts';
@@ -17,7 +18,7 @@ import { type Look, look } from '../pass.ts';
 import { reconcileOnce, withLock } from '../reconcile.ts';
 import { planLine, planTable } from '../render/plan.ts';
 import { rollbackChange } from '../rollback-change.ts';
-import { deadline, fail, phasePrinter, printJson, printProblems, select, usage } from './common.ts';
+import { deadline, phasePrinter, printJson, printProblems, refuse, select, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 export type RollbackOptions = CommonOptions & { to: string; reason: string };
@@ -32,7 +33,7 @@ export async function runRollback(names: string[], options: RollbackOptions): Pr
   if (to === undefined) return usage(io, `--to: found "${options.to}", want an iteration such as iter007, or base`);
   if (options.reason.trim() === '') return usage(io, '--reason: found nothing, want a sentence for the trail');
   const opened = await openOps(options.C, { host: options.host });
-  if (!opened.ok) return fail(io, opened.problem);
+  if (!opened.ok) return refuse(options, 'Reconcile', opened.problem);
   const ops = opened.value;
   const only = await select(ops, names, io);
   if (only === 'bad') return EXIT.usage;
@@ -44,7 +45,7 @@ export async function runRollback(names: string[], options: RollbackOptions): Pr
   );
   if (!landed.ok) {
     stop.clear();
-    const code = fail(io, landed.problem);
+    const code = refuse(options, 'Reconcile', landed.problem);
     return landed.problem.code.startsWith('rollback-') ? EXIT.usage : code;
   }
   for (const line of landed.value.said) io.err(`${line}\n`);
@@ -75,8 +76,14 @@ export async function runRollback(names: string[], options: RollbackOptions): Pr
 /** `iter007`, `007`, `7`, `.env.amzn.iter007` -> 7; `base` -> null; anything else undefined. */
 export function iterWord(text: string): number | null | undefined {
   if (text === 'base') return null;
-  const digits = /^(?:.*\.)?(?:iter)?0*([1-9]\d{0,8})$/.exec(text.trim())?.[1];
+  const digits = /^(?:(?:.+\.)?iter)?0*([1-9]\d{0,8})$/.exec(text.trim())?.[1];
   return digits === undefined ? undefined : Number(digits);
+}
+
+/** Whether a file's name before its number is that of another base env. */
+function isOfAnother(basePath: string, text: string): boolean {
+  const file = /^(.+)\.iter\d+$/.exec(text.trim())?.[1];
+  return file !== undefined && basename(file) !== basename(basePath);
 }
 
 type Landed = { commits: string[] /** For stderr. */; said: string[] };
@@ -95,6 +102,13 @@ async function commitRollback(
       code: 'rollback-spec',
       message: `${name}: its spec or base env cannot be used`,
       hint: 'mmfleet validate',
+      retry: 'stalled',
+    });
+  if (isOfAnother(instance.env.basePath, options.to))
+    return problem({
+      code: 'rollback-other-env',
+      message: `--to: found "${options.to}", want an iteration of ${basename(instance.env.basePath)}`,
+      hint: `mmfleet history ${name} lists them`,
       retry: 'stalled',
     });
   const target = await targetValues(ops, seen.value, instance, to);

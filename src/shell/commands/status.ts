@@ -17,7 +17,7 @@ const REFRESH_MS = 2_000;
 export async function runStatus(names: string[], options: CommonOptions): Promise<number> {
   const { io } = options;
   const opened = await openOps(options.C, { host: options.host, looksOnly: true });
-  if (!opened.ok) return failOrChat(null, options, opened.problem);
+  if (!opened.ok) return failOrChat(null, options, 'Status', opened.problem);
   const ops = opened.value;
   const only = await select(ops, names, io);
   if (only === 'bad') return EXIT.usage;
@@ -25,7 +25,7 @@ export async function runStatus(names: string[], options: CommonOptions): Promis
   if (!filter.ok) return usage(io, formatProblem(filter.problem));
   if (options.watch === true) return refresh(ops, only, filter.value, options);
   const seen = await read(ops);
-  if (!seen.ok) return failOrChat(ops, options, seen.problem);
+  if (!seen.ok) return failOrChat(ops, options, 'Status', seen.problem);
   const all = chosen(statusItems(seen.value), only);
   const items = filterItems(all, filter.value);
   if (options.chat === true)
@@ -80,5 +80,5 @@ async function refresh(
     await ops.clock.sleep(REFRESH_MS, stop.signal);
   }
   stop.clear();
-  return EXIT.ok;
+  return stop.exit() ?? EXIT.ok;
 }

@@ -7,7 +7,7 @@ import { type Ops, openOps } from '../ops.ts';
 import { forbiddenDifferences } from '../person-changes.ts';
 import type { ReadDesired } from '../read-desired.ts';
 import { venueProblems } from '../venue-problems.ts';
-import { fail } from './common.ts';
+import { refuse } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 /**
@@ -17,9 +17,9 @@ import type { CommonOptions } from './options.ts';
 export async function runValidate(options: CommonOptions): Promise<number> {
   const { io } = options;
   const opened = await openOps(options.C, { looksOnly: true });
-  if (!opened.ok) return fail(io, opened.problem);
+  if (!opened.ok) return refuse(options, 'Validation', opened.problem);
   const read = await opened.value.desiredInWorktree();
-  if (!read.ok) return fail(io, read.problem);
+  if (!read.ok) return refuse(options, 'Validation', read.problem);
   const desired = read.value;
   const { root } = opened.value.repo;
   const secrets = options.skipSecrets === true ? null : opened.value.secrets;

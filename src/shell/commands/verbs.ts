@@ -6,13 +6,14 @@ import type { Planned } from '../../core/plan/plan.ts';
 import type { PlanItem, PlanReason } from '../../core/plan/types.ts';
 import type { Problem, Result } from '../../core/problem.ts';
 import { editScalar } from '../../core/spec/edit.ts';
+import { parseSpecs } from '../../core/spec/parse.ts';
 import { commitMessage } from '../../core/trail/message.ts';
 import type { WishStory } from '../../core/trail/stories.ts';
 import { parseDuration } from '../../core/trail/text.ts';
 import { isUtc, utcMs } from '../../core/trail/utc.ts';
 import { type Builder, holdBuilder, publishChanges, secretValues } from '../apply.ts';
 import { holdChange, releaseChange } from '../changes.ts';
-import type { DesiredInstance } from '../desired.ts';
+import { type Desired, type DesiredInstance, isSpecPath } from '../desired.ts';
 import { combineExit, EXIT } from '../exit.ts';
 import { painter } from '../io.ts';
 import { type Ops, openOps } from '../ops.ts';
@@ -20,7 +21,7 @@ import { type Look, look } from '../pass.ts';
 import { reconcileOnce, withLock } from '../reconcile.ts';
 import { planLine, planTable } from '../render/plan.ts';
 import { exitUncommitted, goesOn, holdHere, isCommitted, saidOf } from '../uncommitted.ts';
-import { deadline, fail, phasePrinter, printJson, printProblems, select, usage } from './common.ts';
+import { deadline, phasePrinter, printJson, printProblems, refuse, select, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 export type Verb = 'start' | 'stop' | 'restart' | 'suspend' | 'resume' | 'flatten' | 'release';
@@ -35,7 +36,7 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
     return usage(io, `--until: found "${options.until}", want ISO 8601 UTC such as 2026-12-01T06:00:00Z`);
   if (options.reason?.trim() === '') return usage(io, '--reason: found nothing, want a sentence for the trail');
   const opened = await openOps(options.C, { host: options.host });
-  if (!opened.ok) return fail(io, opened.problem);
+  if (!opened.ok) return refuse(options, 'Reconcile', opened.problem);
   const ops = opened.value;
   if (options.until !== undefined && utcMs(options.until) <= ops.clock.nowMs())
     return usage(io, `--until: ${options.until} is over, nothing would be suspended`);
@@ -47,7 +48,7 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
   );
   if (!wished.ok) {
     stop.clear();
-    return fail(io, wished.problem);
+    return refuse(options, 'Reconcile', wished.problem);
   }
   const { uncommitted, unwritten } = wished.value;
   for (const subject of wished.value.commits) io.err(`${subject}\n`);
@@ -183,13 +184,7 @@ async function commitWish(
         };
       },
   );
-  const unwritten = (isWish(verb) ? chosen : []).flatMap(({ name, file, spec }): Problem[] => {
-    const text = seen.value.desired.files.get(file)?.text ?? '';
-    const edited = editWish(text, verb as Wish, name, options.reason ?? '', options.until ?? null);
-    if (edited.ok) return [];
-    const ends = verb === 'stop' && spec !== null ? { hint: `mmfleet flatten ${name} stops it without this file` } : {};
-    return [{ ...edited.problem, ...ends, instance: name, file }];
-  });
+  const unwritten = isWish(verb) ? refusedEdits(seen.value.desired, chosen, verb, options) : [];
   // All or none, but for a stop: one file that cannot be written must not keep all the others trading.
   const [first] = unwritten;
   if (first !== undefined && (verb !== 'stop' || unwritten.length === chosen.length))
@@ -245,6 +240,29 @@ function journalTs(ops: Ops, instance: DesiredInstance): number | null {
 type Wish = 'start' | 'stop' | 'suspend' | 'resume';
 
 const isWish = (verb: Verb): verb is Wish => ['start', 'stop', 'suspend', 'resume'].includes(verb);
+
+/** Edits that cannot be made, and those that would leave a spec nobody can use: a wish must not hold what it is about. */
+function refusedEdits(
+  desired: Desired,
+  chosen: readonly DesiredInstance[],
+  verb: Wish,
+  { reason = '', until = null }: { reason?: string; until?: string | null },
+): Problem[] {
+  const edited = new Map<string, string>();
+  const unwritten = chosen.flatMap(({ name, file, spec }): Problem[] => {
+    const text = edited.get(file) ?? desired.files.get(file)?.text ?? '';
+    const edit = editWish(text, verb, name, reason, until);
+    if (edit.ok) edited.set(file, edit.value);
+    if (edit.ok) return [];
+    const ends = verb === 'stop' && spec !== null ? { hint: `mmfleet flatten ${name} stops it without this file` } : {};
+    return [{ ...edit.problem, ...ends, instance: name, file }];
+  });
+  const specs = [...desired.files.values()].filter(({ path }) => isSpecPath(path));
+  const { invalid } = parseSpecs(specs.map(({ path, text }) => ({ path, text: edited.get(path) ?? text })));
+  const usable = new Set(chosen.flatMap(({ name, spec }) => (spec === null ? [] : [name])));
+  const spoilt = invalid.filter(({ name }) => usable.has(name));
+  return [...unwritten, ...spoilt.flatMap(({ problems }) => problems.slice(0, 1))];
+}
 
 function editWish(text: string, verb: Wish, name: string, reason: string, until: string | null): Result<string> {
   const path = verb === 'start' || verb === 'stop' ? ['spec', 'state'] : ['spec', 'suspend'];

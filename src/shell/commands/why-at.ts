@@ -14,7 +14,7 @@ import { painter } from '../io.ts';
 import { foldAsItStood } from '../journal-past.ts';
 import { type Ops, openOps } from '../ops.ts';
 import { pastText, type Recall } from '../render/why-at.ts';
-import { fail, printJson, select, usage } from './common.ts';
+import { printJson, refuse, select, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 /**
@@ -24,14 +24,14 @@ import type { CommonOptions } from './options.ts';
 export async function runWhyAt(names: string[], revision: string, options: CommonOptions): Promise<number> {
   const { io } = options;
   const opened = await openOps(options.C, { looksOnly: true });
-  if (!opened.ok) return fail(io, opened.problem);
+  if (!opened.ok) return refuse(options, 'Why', opened.problem);
   const ops = opened.value;
   const only = await select(ops, names, io);
   if (only === 'bad') return EXIT.usage;
   if (only === null || only.size !== 1) return usage(io, 'why takes one instance');
   const name = [...only][0] ?? '';
   const found = await find(ops, name, revision);
-  if (!found.ok) return fail(io, found.problem);
+  if (!found.ok) return refuse(options, 'Why', found.problem);
   const { past, history, now } = found.value;
   const recall = past.kind === 'other' ? notADecision(past) : await recallOf(ops, name, past, history, now);
   if (options.json === true) {

@@ -3,7 +3,7 @@ import { painter } from '../io.ts';
 import { openOps } from '../ops.ts';
 import { look } from '../pass.ts';
 import { whyTable } from '../render/why.ts';
-import { fail, printJson, select, usage } from './common.ts';
+import { printJson, refuse, select, usage } from './common.ts';
 import type { CommonOptions } from './options.ts';
 
 export type WhyOptions = CommonOptions & { at?: string };
@@ -13,12 +13,12 @@ export async function runWhy(names: string[], options: WhyOptions): Promise<numb
   const { io } = options;
   if (options.at !== undefined) return (await import('./why-at.ts')).runWhyAt(names, options.at, options);
   const opened = await openOps(options.C, { host: options.host, looksOnly: true });
-  if (!opened.ok) return fail(io, opened.problem);
+  if (!opened.ok) return refuse(options, 'Why', opened.problem);
   const only = await select(opened.value, names, io);
   if (only === 'bad') return EXIT.usage;
   if (only === null || only.size !== 1) return usage(io, 'why takes one instance');
   const seen = await look(opened.value, { only, tune: true, push: true, fetch: false, worktree: false });
-  if (!seen.ok) return fail(io, seen.problem);
+  if (!seen.ok) return refuse(options, 'Why', seen.problem);
   const name = [...only][0] ?? '';
   const situation = seen.value.situations.find((s) => s.instance.name === name);
   const planned = seen.value.planned.find((p) => p.item.name === name);
