@@ -1,16 +1,23 @@
-/** Wishes that arrive while a restart waits for its bot to end: what was asked meanwhile is asked before it starts again. */
+/** Wishes that arrive while a restart waits for its bot to end, or a start for its turn: they are asked about before it starts. */
 import type { Desired } from './desired.ts';
 import type { Ops } from './ops.ts';
 import type { Look } from './pass.ts';
 
 /**
  * Why the newest commits do not want an instance running any more; null: they do, or nobody can be asked. Each answer is
- * of a look begun after its question; questions that come while one is under way share the next one.
+ * of a look begun after its question, or at most `agoMs` before it, that of the pass included; questions that come while one
+ * is under way share the next one.
  */
-export function withdrawals(ops: Ops, look: Look): (name: string) => Promise<string | null> {
-  const newest = shared(() => newerDesired(ops, look));
-  return async (name) => {
-    const desired = await newest();
+export function withdrawals(ops: Ops, look: Look): (name: string, agoMs: number) => Promise<string | null> {
+  let last: { atMs: number; desired: Desired | null } = { atMs: look.observed.atMs, desired: null };
+  const newest = shared(async () => {
+    const atMs = ops.clock.nowMs();
+    last = { atMs, desired: await newerDesired(ops, look) };
+    return last.desired;
+  });
+  return async (name, agoMs) => {
+    const sinceMs = ops.clock.nowMs() - last.atMs;
+    const desired = sinceMs >= 0 && sinceMs < agoMs ? last.desired : await newest();
     return desired === null ? null : whyNot(desired, name, ops.host);
   };
 }

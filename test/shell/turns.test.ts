@@ -1,12 +1,14 @@
 /** Instances that change in a pass wait for each other, but not for those that nobody meant. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { capChanges, type Planned } from '../../src/core/plan/plan.ts';
 import { baseEnv, type FleetWorld, fleetWorld, THREE } from '../support/fleet-world.ts';
+import { until } from '../support/puppet.ts';
 
 let w: FleetWorld;
 beforeAll(async () => {
   w = await fleetWorld();
-  expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 0 });
 }, 60_000);
 afterAll(() => w.end());
 
@@ -18,6 +20,33 @@ function late(): string {
   const firsts = [first(Date.now()), first(Date.now() + 60_000)];
   return THREE.find(({ name }) => !firsts.includes(name))!.name;
 }
+
+test('a stop that is pushed while a start waits for its turn: it is not started', async () => {
+  const fleet = readFileSync(join(w.ops, 'fleet/fleet.yaml'), 'utf8');
+  const slow = fleet
+    .replace('settle: 100ms', 'settle: 2s')
+    .replace('interval: 1s', 'interval: 1s\n  guards: { maxConcurrentChanges: 1 }');
+  w.put('fleet/fleet.yaml', slow);
+  await w.commit('fleet: one after the other, slowly');
+  const ada = join(w.dir, 'ada');
+  await w.git(['clone', '--quiet', w.remote, ada], w.dir);
+  const pass = w.launch('reconcile', '--once');
+  await until(() => w.venueLog().length > 0, 'the first is looked at', 20_000);
+  const spec = join(ada, 'fleet/pump.yaml');
+  const text = readFileSync(spec, 'utf8');
+  writeFileSync(spec, `${text}  state: Stopped\n`);
+  await w.git(['commit', '--quiet', '-am', 'pump: not today'], ada);
+  await w.git(['push', '--quiet'], ada);
+  expect((await pass).stderr).toContain('flat; not started: state is Stopped since');
+  expect((await w.copies()).map((c) => c.instance).sort()).toEqual(['amzn', 'mon']);
+  expect(w.journalOf('PUMP-USD')).toBe(null);
+  await w.git(['pull', '--quiet', '--rebase']);
+  w.put('fleet/fleet.yaml', fleet);
+  w.put('fleet/pump.yaml', text);
+  await w.commit('fleet: as it was');
+  expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 0 });
+  expect(await w.copies()).toHaveLength(3);
+}, 60_000);
 
 test('the one that is named changes now, however many others would', async () => {
   for (const { name, market } of THREE)

@@ -35,11 +35,14 @@ export type ConvergeDeps = {
   passStartedAtMs: number;
   signal: AbortSignal;
   onPhase: (name: string, phase: Lifecycle, detail: string) => void;
-  /** Between the stop and the start of a restart: why newer commits do not want it started any more; null: they do. */
-  withdrawn?: (name: string) => Promise<string | null>;
+  /** Right before a start: why newer commits, as of so long ago at most, do not want it any more; null: they do. */
+  withdrawn?: (name: string, agoMs: number) => Promise<string | null>;
   /** Secrets that were read, for the gate before the next commit. */
   onSecrets: (secrets: KnownSecret[]) => void;
 };
+
+/** Wishes that a start may not know of are no older than this. */
+const FRESH_MS = 5_000;
 
 type Usable = DesiredInstance & { spec: Instance; env: DesiredEnv };
 
@@ -81,9 +84,13 @@ export async function converge(
       await ops.local.writeRestarts(instance.name, afterExit(observed.restarts, ops.clock.nowMs()));
     return done('done', 'converged', 'proved flat', null);
   }
-  const withdrawn = effect.do === 'restart' ? ((await deps.withdrawn?.(instance.name)) ?? null) : null;
-  if (withdrawn !== null)
-    return done('waiting', 'converged', `stopped and flat; not started again: ${withdrawn}`, null);
+  // A start may have waited for its turn behind many others.
+  const isAgain = effect.do === 'restart';
+  const withdrawn = (await deps.withdrawn?.(instance.name, isAgain ? 0 : FRESH_MS)) ?? null;
+  if (withdrawn !== null) {
+    const state = isAgain ? 'stopped and flat; not started again' : 'flat; not started';
+    return done('waiting', 'converged', `${state}: ${withdrawn}`, null);
+  }
   return start(deps, instance, observed, venue.value, stopped.proof, secrets.value);
 }
 
