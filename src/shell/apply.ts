@@ -17,7 +17,7 @@ import {
   verdictChange,
 } from './changes.ts';
 import { type ConvergeDeps, type ConvergeEffect, type ConvergeOutcome, converge } from './converge/instance.ts';
-import { type Desired, type DesiredInstance, HOLDS_PATH, type TreeFile } from './desired.ts';
+import { type Desired, type DesiredInstance, HOLDS_PATH, receiptsPath, type TreeFile } from './desired.ts';
 import { observeOne } from './observe.ts';
 import type { Ops } from './ops.ts';
 import type { Look } from './pass.ts';
@@ -203,7 +203,7 @@ function failedLines(look: Look, name: string): string[] {
 /** Flat receipts of an earlier pass that were never committed; a proof that failed is taken again instead. */
 function leftoverReceipts(ops: Ops, look: Look): Builder[] {
   return look.situations.flatMap(({ instance, observed }) =>
-    observed.uncommitted.filter(isProved).map(
+    (isLogEdited(look, instance.name) ? [] : observed.uncommitted.filter(isProved)).map(
       ({ line, receipt }): Builder =>
         (desired) =>
           tracked(desired, instance.name, line)
@@ -212,6 +212,9 @@ function leftoverReceipts(ops: Ops, look: Look): Builder[] {
     ),
   );
 }
+
+/** An edit of its tracked log that nobody committed stands in the way of its own receipts, which wait, and of no other commit. */
+const isLogEdited = ({ git }: Look, name: string): boolean => git.dirty.has(receiptsPath(name));
 
 const isProved = ({ receipt }: { receipt: Receipt }) => receipt.verdict === 'FLAT' || receipt.verdict === 'DUST';
 
@@ -222,7 +225,8 @@ async function recordBuilders(ops: Ops, look: Look, outcomes: ConvergeOutcome[])
     const instance = look.desired.instances.find((i) => i.name === outcome.name);
     if (instance === undefined) continue;
     const all = { known: true as const, value: [], asOfMs: 0 };
-    const { uncommitted } = await observeOne(ops, look.desired, instance, all);
+    const found = await observeOne(ops, look.desired, instance, all);
+    const uncommitted = isLogEdited(look, outcome.name) ? [] : found.uncommitted;
     const at = journalTs(ops, look, outcome.name);
     const proved = uncommitted.filter(isProved);
     const unproved = uncommitted.filter((u) => !proved.includes(u)).map((u) => u.line);
