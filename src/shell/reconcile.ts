@@ -111,9 +111,13 @@ function exitOf(
   if (last === null) return problems.length === 0 ? EXIT.ok : (combineOrFirst(codes) ?? EXIT.internal);
   if (last.refused !== null) codes.push(EXIT.verification);
   const planned = last.planned.filter((p) => only === null || only.has(p.item.name));
-  const newest = new Map(passes.flatMap((p) => p.applied.outcomes.map((o) => [o.name, o.standing])));
+  const outcomes = passes.flatMap((p) => p.applied.outcomes);
+  const newest = new Map(outcomes.map((o) => [o.name, o.standing]));
+  const failed = new Set(outcomes.filter((o) => o.standing === 'failed').map((o) => o.name));
   if (
     [...newest.values()].includes('failed') ||
+    // Its start came to nothing just now, and what that left was proved flat since.
+    planned.some(({ item }) => item.reason === 'backoff' && failed.has(item.name)) ||
     planned.some((p) => p.standing === 'unknown' || (p.standing === 'change' && p.effect !== null))
   )
     codes.push(EXIT.failed);
