@@ -350,11 +350,21 @@ export function lastRunOf(observed: ObservedInstance): 'none' | 'proved' | 'unpr
 }
 
 /** It was started after its newest proof, and no journal tells of that run. */
-function isSilent({ journal, receipts, restarts }: ObservedInstance): boolean {
+function isSilent(observed: ObservedInstance): boolean {
+  const { journal, receipts } = observed;
+  return startedSince(observed) && (journal.state !== 'ok' || endedRuns(receipts).has(journal.runId));
+}
+
+/** Whether one that was started since the newest proof runs, or is known to have run. */
+function startedSince({ copies, receipts, restarts }: ObservedInstance): boolean {
+  if (copies.known && copies.value.length > 0) return true;
   const newest = receipts.at(-1);
-  if (newest === undefined || restarts.lastStartMs === null) return false;
-  if (restarts.lastStartMs < Date.parse(newest.provedAt)) return false;
-  return journal.state !== 'ok' || endedRuns(receipts).has(journal.runId);
+  return newest !== undefined && restarts.lastStartMs !== null && restarts.lastStartMs >= Date.parse(newest.provedAt);
+}
+
+/** Whether the words of a run are not those of the one that ended last: it said nothing where it is listened to. */
+export function areOlderWords(observed: ObservedInstance, runId: string | null): boolean {
+  return startedSince(observed) && endedRuns(observed.receipts).has(runId);
 }
 
 /** The last orders of a run may show so much later than its proof. */

@@ -41,7 +41,7 @@ export type Ops = {
     /** Names of the keys, without running anything. */
     names(sources: readonly SecretSource[]): ReturnType<typeof readSecretNames>;
   };
-  /** The venue driver an instance's spec names. `killed`: the last process was killed, its own words are no evidence. */
+  /** The venue driver an instance's spec names. `killed`: the last process was killed or said nothing, its own words are no evidence. */
   venueOf(
     instance: DesiredInstance & { spec: Instance },
     secrets: Record<string, string>,

@@ -10,7 +10,7 @@ import type { Problem } from '../../core/problem.ts';
 import type { Instance } from '../../core/spec/types.ts';
 import type { KnownSecret } from '../../core/trail/secret-gate.ts';
 import { type DesiredEnv, type DesiredInstance, desiredDigest } from '../desired.ts';
-import { lastRunOf, mayHaveLeft, type ObservedInstance, stopWasOurs } from '../observe.ts';
+import { areOlderWords, lastRunOf, mayHaveLeft, type ObservedInstance, stopWasOurs } from '../observe.ts';
 import type { Ops } from '../ops.ts';
 import { tunedOnly } from '../views.ts';
 import { startInstance } from './start.ts';
@@ -62,7 +62,8 @@ export async function converge(
   const moved = lastRunOf(observed) === 'unproved' ? await movedAccount(deps, instance, secrets.value) : null;
   if (moved !== null) return done('failed', 'spec-invalid', moved, null);
   let killed = false;
-  const venue = ops.venueOf(instance, secrets.value, () => killed);
+  const noEvidence = () => killed || areOlderWords(observed, ops.journals.facts(instance).runId);
+  const venue = ops.venueOf(instance, secrets.value, noEvidence);
   if (!venue.ok) return done('failed', 'spec-invalid', venue.problem.message, null);
 
   const stopped = await stop(deps, instance, observed, effect, venue.value, (was) => {
