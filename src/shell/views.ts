@@ -346,7 +346,7 @@ function confirmationOf(
   if (journal.state === 'unknown') return 'ok';
   const waited = nowMs - copy.startedAtMs > spec.runtime.startTimeoutMs;
   const unseen = waited
-    ? { mismatch: `no run_start in ${spec.journal.path} within ${spec.runtime.startTimeoutMs / 1000} s of the start` }
+    ? { unseen: `no run_start in ${spec.journal.path} within ${spec.runtime.startTimeoutMs / 1000} s of the start` }
     : ('pending' as const);
   if (journal.state === 'none') return unseen;
   if (endedRuns(observed.receipts).has(journal.runId)) return unseen;

@@ -293,6 +293,16 @@ const TABLE: {
     want: ['hold', 'not-confirmed', 'latch'],
   },
   {
+    name: 'a start that says nothing is held while it does, and nothing is latched',
+    given: { confirmation: { unseen: 'no run_start' }, decision: tune },
+    want: ['none', 'not-confirmed', null],
+  },
+  {
+    name: 'one that says nothing follows its env all the same',
+    given: { confirmation: { unseen: 'no run_start' }, desired: { iter: 7, digest: 'e' } },
+    want: ['restart', 'digest-drift', 'restart'],
+  },
+  {
     name: 'a start not yet confirmed is not judged',
     given: { confirmation: 'pending', decision: tune },
     want: ['none', 'not-confirmed', null],

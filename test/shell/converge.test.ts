@@ -511,10 +511,10 @@ describe('start', () => {
     });
   });
 
-  test('not confirmed when no run_start comes in time', async () => {
+  test('unseen when no run_start comes in time', async () => {
     world.behave({ startDelayMs: 60_000 });
     expect(await startInstance(context({ confirm: confirm({}), startTimeoutMs: 300 }))).toMatchObject({
-      outcome: 'not-confirmed',
+      outcome: 'unseen',
     });
   });
 

@@ -102,7 +102,8 @@ test('the next pass is silent: no effect, no commit, no push, also for a new pro
     expect(asked(seen.git)).toEqual({ fetch: 0, push: 0 });
     expect(unsettled(seen, healthy)).toEqual([]);
     expect(reasons(seen, named('exits'))).toEqual(['backoff']);
-    expect(reasons(seen, named('silent', 'unreadable', 'hangs', 'held'))).toEqual(['held']);
+    expect(reasons(seen, named('unreadable', 'hangs', 'held'))).toEqual(['held']);
+    expect(reasons(seen, named('silent'))).toEqual(['not-confirmed']);
     // What one pass costs does not grow with the fleet: git runs for all instances at once.
     expect(seen.git.length).toBeLessThan(20);
   }
@@ -119,12 +120,13 @@ test('a push that restarts everything, one fetch and one push: the healthy half 
   const seen = await onePass();
   const done = seen.report.applied.outcomes.filter((o) => o.standing === 'done').map((o) => o.name);
   expect(done.sort()).toEqual(healthy);
-  expect(seen.report.applied.outcomes).toHaveLength(healthy.length);
+  // Who has said nothing so far gets the new generation too, and is held again for its silence.
+  expect(seen.report.applied.outcomes).toHaveLength(healthy.length + named('silent').length);
   expect(asked(seen.git)).toEqual({ fetch: 1, push: 1 });
   // Whether each is still wanted is asked for all that wait at once, not five git processes an instance.
   expect(seen.git.length).toBeLessThan(3 * healthy.length);
-  for (const name of healthy) expect(w.world.running.get(name)?.pid).not.toBe(before.get(name)?.pid);
-  for (const name of named('silent')) expect(w.world.running.get(name)?.pid).toBe(before.get(name)?.pid);
+  for (const name of [...healthy, ...named('silent')])
+    expect(w.world.running.get(name)?.pid).not.toBe(before.get(name)?.pid);
   expect(w.world.widest).toBeLessThanOrEqual(WIDTH);
   expect((await onePass()).report.applied.commits).toEqual([]);
 });

@@ -49,8 +49,11 @@ export type InstanceView = {
   published: boolean;
   /** The desired iter was made because of an alarm on the one that runs. */
   driftIsAlarm: boolean;
-  /** Whether the live copy's journal says that it runs what git says; `pending` until its run_start is there. */
-  confirmation: 'ok' | 'pending' | { mismatch: string };
+  /**
+   * Whether the live copy's journal says that it runs what git says; `pending` until its run_start is there, `unseen` when that
+   * takes longer than a start may.
+   */
+  confirmation: 'ok' | 'pending' | { mismatch: string } | { unseen: string };
 };
 
 /** What apply does for one instance in one pass. */
@@ -250,6 +253,9 @@ function planLive(view: InstanceView, copy: ProcessCopy, none: None, act: Act): 
     if (!view.published) return none('git-away', `${what}; its commit is not on the remote yet`, 'held');
     return act('restart', 'digest-drift', what, { do: 'restart', cause: 'digest-drift' });
   }
+  // Silence is held against it for as long as it lasts: the bot may be slow, or its journal be in another clone.
+  if (typeof view.confirmation === 'object' && 'unseen' in view.confirmation)
+    return none('not-confirmed', view.confirmation.unseen, 'held');
   if (typeof view.confirmation === 'object') {
     const message = `not confirmed: ${view.confirmation.mismatch}`;
     return act('hold', 'not-confirmed', message, { do: 'latch', reason: 'not-confirmed', message });

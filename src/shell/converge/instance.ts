@@ -224,6 +224,8 @@ async function start(
       return done('done', 'converged', `runs ${order.envFileName} (pid ${result.copy.pid})`, null);
     case 'not-confirmed':
       return done('held', 'not-confirmed', result.message, `not confirmed: ${result.message}`);
+    case 'unseen':
+      return done('held', 'not-confirmed', result.message, null);
     case 'exited':
       return done('failed', 'not-running', `${result.message}; mmfleet logs ${instance.name}`, null);
     case 'interrupted':

@@ -28,8 +28,10 @@ export type StartContext = {
 
 export type StartResult =
   | { outcome: 'running'; copy: ProcessCopy }
-  /** It runs but does not show what git says: the shell latches `not-confirmed`. */
+  /** It runs and shows something else than git says: the shell latches `not-confirmed`. */
   | { outcome: 'not-confirmed'; reason: 'not-confirmed'; message: string; copy: ProcessCopy }
+  /** It runs and has shown nothing in its time: it is held for as long as it does not. */
+  | { outcome: 'unseen'; message: string; copy: ProcessCopy }
   /** It ended before it confirmed. */
   | { outcome: 'exited'; message: string; copy: ProcessCopy }
   /** The wait was interrupted; the process lives and a later pass confirms it. */
@@ -86,7 +88,7 @@ export async function confirmStart(
     const leftMs = endMs - ctx.clock.steadyMs();
     if (leftMs <= 0) {
       const message = `no run_start that names its env file within ${ctx.startTimeoutMs / 1000}s`;
-      return { outcome: 'not-confirmed', reason: 'not-confirmed', message, copy };
+      return { outcome: 'unseen', message, copy };
     }
     await ctx.clock.sleep(Math.min(POLL_MS, leftMs), ctx.signal);
   }
