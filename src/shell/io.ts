@@ -71,8 +71,16 @@ function streamOf(fd: 1 | 2): NodeJS.WriteStream {
 
 /** A closed pipe (`mmfleet status | head`) is the reader's choice, not an error. */
 function leaveWithReader(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit(0);
-  lost ??= error.code ?? error.name;
+  if (error.code !== 'EPIPE') lost ??= error.code ?? error.name;
+  else if (ending === null) process.exit(0);
+  else ending();
+}
+
+let ending: (() => void) | null = null;
+
+/** For a command that has to clear up: called whenever what it says finds no reader any more; null: it simply ends. */
+export function onReaderGone(end: (() => void) | null): void {
+  ending = end;
 }
 
 let lost: string | null = null;

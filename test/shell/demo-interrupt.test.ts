@@ -62,3 +62,11 @@ test('two leave nothing behind either', { timeout: 150_000 }, async () => {
   expect(await processesIn(scratch)).toEqual([]);
   expect(existsSync(scratch)).toBe(false);
 });
+
+test('a reader that leaves leaves nothing behind either', { timeout: 150_000 }, async () => {
+  const { process: child } = await running();
+  child.stdout?.destroy();
+  expect((await once(child, 'exit'))[1]).toBe(null);
+  expect(await processesIn(scratch)).toEqual([]);
+  expect(existsSync(scratch)).toBe(false);
+});

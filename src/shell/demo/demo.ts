@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import type { Io } from '../io.ts';
+import { type Io, onReaderGone } from '../io.ts';
 import { endLeftovers } from './leftovers.ts';
 import { makeScratch, removeScratch, type Scratch, writeWorld } from './scratch.ts';
 import { createScreen, type DemoView } from './screen.ts';
@@ -163,17 +163,23 @@ async function startVenue(scratch: Scratch, dist: string, keep: boolean): Promis
   return venue;
 }
 
-/** The first signal ends the loop after the step in hand; the second ends everything at once. */
+/** The first signal ends the loop after the step in hand; the second ends everything at once, as does a reader that leaves. */
 function catchInterrupts(): { signal: AbortSignal; atOnce: AbortSignal; clear(): void } {
   const [first, second] = [new AbortController(), new AbortController()];
   const onSignal = () => (first.signal.aborted ? second : first).abort();
   const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const name of names) process.on(name, onSignal);
+  // Nobody sees how it ends.
+  onReaderGone(() => {
+    first.abort();
+    second.abort();
+  });
   return {
     signal: first.signal,
     atOnce: second.signal,
     clear: () => {
       for (const name of names) process.off(name, onSignal);
+      onReaderGone(null);
     },
   };
 }
