@@ -302,7 +302,7 @@ export async function publishChanges(
       // Writing a new list over one that cannot be read would lift holds that nobody lifted.
       const unreadable = desired.value.problems.find((p) => p.code === 'holds-invalid');
       if (unreadable !== undefined && builders.length > 0) return { ok: false, problem: unreadable };
-      const trail = await ops.trail(git.author.email, head);
+      const trail = await ops.trail(git.author.email, head, look.fleet.file);
       if (!trail.ok) return trail;
       // Numbers on proposal branches are taken, merged or not.
       const { newest } = await knownProposals(ops, git.author.email);

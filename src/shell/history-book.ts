@@ -8,6 +8,7 @@ import { readNewer } from '../adapters/git-log.ts';
 import { readTree } from '../adapters/git-read.ts';
 import { keep } from '../adapters/kept-file.ts';
 import { entryWith } from '../core/trail/entry.ts';
+import { isForeign } from '../core/trail/former.ts';
 import { judgedRows, type Steps, stepsOf } from '../core/trail/history.ts';
 import { squashedStep } from '../core/trail/squash.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
@@ -73,7 +74,7 @@ function judged(about: Omit<WholeBook, 'deleted' | 'rows'>, steps: Pick<Steps, '
 async function continued(repo: Pick<Repo, 'root'>, book: WholeBook, head: string): Promise<WholeBook | null> {
   const { ourEmail, basePath, name } = book;
   const newer = await readNewer(repo, { since: book.head, until: head, under: '', ourEmail });
-  if (newer === null || newer.some((entry) => squashedStep(entry) !== null)) return null;
+  if (newer === null || newer.some((entry) => isForeign(entry) || squashedStep(entry) !== null)) return null;
   const touched = new Set(newer.flatMap((entry) => entry.files.map((file) => file.path)));
   if (touched.has(basePath) || [...touched].some(isSpecPath)) return null;
   const verdicts = touched.has(verdictsPath(basePath))

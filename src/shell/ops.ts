@@ -59,8 +59,11 @@ export type Ops = {
   desiredInWorktree(): Promise<Result<ReadDesired>>;
   /** Keeps a desired state for the next command, which then reads only what has changed. */
   keepDesired?(desired: Desired): void;
-  /** The trail, newest first; only new commits are read. `head`: the commit it is known to begin at; absent: HEAD is asked. */
-  trail(ourEmail: string, head?: string): Promise<Result<TrailEntry[]>>;
+  /**
+   * The trail, newest first; only new commits are read. `head`: the commit it is known to begin at; absent: HEAD is asked.
+   * `fleetFile`: where the author's e-mail is declared; absent: no other one was ours before.
+   */
+  trail(ourEmail: string, head?: string, fleetFile?: string): Promise<Result<TrailEntry[]>>;
   /** What the commits of an instance make of its memory, kept between commands; absent: they are read each time. */
   memories?: Memories;
 };

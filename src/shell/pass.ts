@@ -121,7 +121,7 @@ async function lookAt(
   options: PassOptions & { worktree?: boolean },
 ): Promise<Result<Look>> {
   const { remote, refused } = found;
-  const trail = await ops.trail(fleet.git.author.email, at.head);
+  const trail = await ops.trail(fleet.git.author.email, at.head, fleet.file);
   if (!trail.ok) return trail;
   const dirty = await ops.git.dirty(ownedFolders(desired));
   const git: GitState = {

@@ -45,7 +45,10 @@ export async function syncProposals(
   if (!alone && head.value !== (await ops.git.remoteHead(git.remote, git.branch))) return ok([]);
   const listed = await port.list(git.remote);
   if (listed === 'away') return ok([]);
-  const [desired, trail] = [await ops.desiredAt(head.value), await ops.trail(git.author.email, head.value)];
+  const [desired, trail] = [
+    await ops.desiredAt(head.value),
+    await ops.trail(git.author.email, head.value, look.fleet.file),
+  ];
   if (!desired.ok) return desired;
   if (!trail.ok) return trail;
 

@@ -2,10 +2,11 @@
 import { join } from 'node:path';
 import { headOf, type Repo } from '../adapters/git.ts';
 import { readLog } from '../adapters/git-log.ts';
-import { readTree } from '../adapters/git-read.ts';
+import { readBlobs, readTree } from '../adapters/git-read.ts';
 import { keepTrail, loadTrail } from '../adapters/trail-file.ts';
 import { ok, type Result } from '../core/problem.ts';
-import { asStep, squashedStep } from '../core/trail/squash.ts';
+import { asOurs, isForeign } from '../core/trail/former.ts';
+import { asPark, asStep, type Squashed, squashedStep } from '../core/trail/squash.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
 
 type Known = { head: string; email: string; entries: TrailEntry[] };
@@ -15,16 +16,17 @@ const lateAfter = (count: number): number => Math.max(32, count / 40);
 
 /**
  * Reads the trail that begins at a commit (absent: at HEAD), newest first. A history that was rewritten, or a merge among the
- * new commits, is read whole; so the answer is always that of a whole read.
+ * new commits, is read whole; so the answer is always that of a whole read. `fleetFile` declares the fleet: what it named as
+ * the author's e-mail before counts as ours too.
  */
 export function trailReader(
   repo: Repo,
   stateDir: string,
-): (ourEmail: string, head?: string) => Promise<Result<TrailEntry[]>> {
+): (ourEmail: string, head?: string, fleetFile?: string) => Promise<Result<TrailEntry[]>> {
   const file = join(stateDir, 'cache', 'trail');
   let known: Known | null = null;
   let keptCount = 0;
-  return async (email, head) => {
+  return async (email, head, fleetFile) => {
     const from = head === undefined ? await headOf(repo) : ok(head);
     if (!from.ok) return from;
     if (from.value === null) return ok([]);
@@ -37,9 +39,12 @@ export function trailReader(
     const since = known === null ? {} : { since: known.head };
     const log = await readLog(repo, { ...since, until: from.value, under: '', ourEmail: email });
     if (!log.ok) return log;
-    const read = await withSquashes(repo, log.value.entries);
+    const older = log.value.whole ? [] : (known?.entries ?? []);
+    const named = await withFormerAuthors(repo, log.value.entries, older, fleetFile);
+    if (!named.ok) return named;
+    const read = await withSquashes(repo, named.value);
     if (!read.ok) return read;
-    let entries = log.value.whole ? read.value : [...read.value, ...(known?.entries ?? [])];
+    let entries = [...read.value, ...older];
     if (log.value.whole || entries.length - keptCount >= lateAfter(entries.length)) {
       // A daemon goes on with what was written: an entry as git told it takes four times as much memory.
       entries = keepTrail(file, { head: from.value, ourEmail: email }, entries);
@@ -50,6 +55,26 @@ export function trailReader(
   };
 }
 
+/** Whoever gives mmfleet another e-mail does not make its commits of before somebody else's. */
+async function withFormerAuthors(
+  repo: Repo,
+  entries: TrailEntry[],
+  older: readonly TrailEntry[],
+  fleetFile: string | undefined,
+): Promise<Result<TrailEntry[]>> {
+  if (fleetFile === undefined || !entries.some(isForeign)) return ok(entries);
+  const versions = [...entries, ...older].flatMap(({ commit, files }) =>
+    files.some(({ path, status }) => path === fleetFile && status !== 'D') ? [`${commit}:${fleetFile}`] : [],
+  );
+  const texts = await readBlobs(repo, versions);
+  if (!texts.ok) return texts;
+  const { parseSpecs } = await import('../core/spec/parse.ts');
+  const emails = new Set(
+    [...texts.value.values()].map((text) => parseSpecs([{ path: fleetFile, text }]).fleet?.git.author.email),
+  );
+  return ok(entries.map((entry) => (!entry.ours && emails.has(entry.authorEmail) ? asOurs(entry) : entry)));
+}
+
 /** Steps and parks that a person merged as a squash, as what they are. What cannot be read is no verdict: it would be kept. */
 async function withSquashes(repo: Repo, entries: TrailEntry[]): Promise<Result<TrailEntry[]>> {
   const known: TrailEntry[] = [];
@@ -58,7 +83,14 @@ async function withSquashes(repo: Repo, entries: TrailEntry[]): Promise<Result<T
     const tree = found === null ? null : await readTree(repo, entry.commit, found.path);
     if (tree?.ok === false) return tree;
     const text = tree?.value[0]?.text;
-    known.push((found === null || text === undefined ? null : asStep(entry, found, text)) ?? entry);
+    known.push((found === null || text === undefined ? null : await adopted(entry, found, text)) ?? entry);
   }
   return ok(known);
+}
+
+async function adopted(entry: TrailEntry, found: Squashed, text: string): Promise<TrailEntry | null> {
+  if (found.story.kind !== 'park') return asStep(entry, found, text);
+  // Hardly ever there, and YAML takes longer to load than most commands.
+  const { parseHolds } = await import('../core/trail/holds-file.ts');
+  return asPark(entry, found, parseHolds(text, found.path).holds);
 }

@@ -172,6 +172,22 @@ test('another author e-mail, a damaged file, a torn one, one of another head: gi
   expect(valuesOf(await read())).toEqual(want.slice(3));
 });
 
+test('what was committed under the e-mail that the fleet named before is ours; a stranger’s words are not', async () => {
+  const before = memoryOf(await whole());
+  expect([before.complete, before.rungs.length > 0]).toEqual([true, true]);
+  const fleet = join(dir, 'fleet/fleet.yaml');
+  writeFileSync(fleet, readFileSync(fleet, 'utf8').replace(BENCH_EMAIL, 'bots@example.org'));
+  git(dir, 'commit', '-q', '-am', 'fleet: an address of its own');
+  const readNow = async () => must(await trailReader(repo, state())('bots@example.org', undefined, 'fleet/fleet.yaml'));
+  expect(memoryOf(await readNow())).toEqual(before);
+  // One that was decided under the old e-mail and comes later, to what is kept.
+  tune(1);
+  expect((await readNow())[0]).toMatchObject({ kind: 'tune', ours: true });
+  expect(memoryOf(await readNow())).toEqual(memoryOf(await whole()));
+  git(dir, 'commit', '-q', '--allow-empty', '--author=Eve <eve@example.org>', '-m', iterMessage('bot1', 999, 1));
+  expect((await readNow())[0]).toMatchObject({ kind: null, ours: false, authorName: 'Eve' });
+});
+
 test('a kept memory is that of the same commits under the same policy alone, and a damaged one is none', async () => {
   tune(40);
   const own = trailsByInstance(await read(), [BOT1]).get('bot1') ?? [];

@@ -66,6 +66,12 @@ export function parseLog(text: string, options: { under: string; ourEmail: strin
 /** Steps, judgements and proofs. The other kinds are a person's wish, written by a verb in that person's name. */
 const BY_THE_ENGINE: readonly TrailKind[] = ['tune', 'recover', 'undo', 'park', 'verdict', 'converge', 'rebase'];
 
+/** Whether a subject is in the form of such a commit, whoever wrote it. */
+export function isByTheEngine(subject: string): boolean {
+  const word = /^([a-z]+)\([^()\s]+\): \S/.exec(subject)?.[1];
+  return BY_THE_ENGINE.some((kind) => kind === word);
+}
+
 /** The seven fields of `LOG_FORMAT` as an entry without files. */
 export function entryOf(fields: string[], ourEmail: string, known?: KnownLines): TrailEntry {
   const [commit = '', parents = '', authorName = '', authorEmail = '', authorTs = '', committerTs = '', text = ''] =

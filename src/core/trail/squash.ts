@@ -6,11 +6,10 @@ import { envDigest } from '../env/digest.ts';
 import { iterHeader, parseIterName } from '../env/iter.ts';
 import { parseEnv } from '../env/read.ts';
 import { entryWith } from './entry.ts';
-import { parseHolds } from './holds-file.ts';
 import { parseMessage } from './read-message.ts';
 import type { CommitStory } from './stories.ts';
 import { splitMessage, trailerLines } from './trailers.ts';
-import type { TrailEntry } from './types.ts';
+import type { Hold, TrailEntry } from './types.ts';
 
 type SquashedStory = Extract<CommitStory, { kind: 'tune' | 'recover' | 'undo' | 'park' }>;
 
@@ -36,23 +35,27 @@ export function squashedStep(entry: TrailEntry): Squashed | null {
 }
 
 /** The entry as the step it is; null: the file, given by its text in that commit, is not what the message says. */
-export function asStep(entry: TrailEntry, { story, trailers, path }: Squashed, text: string): TrailEntry | null {
-  if (!isSaidBy(story, path, text)) return null;
-  return entryWith(entry, { kind: story.kind, instance: story.instance, trailers, at: story.at ?? entry.at });
-}
-
-function isSaidBy(story: SquashedStory, path: string, text: string): boolean {
-  if (story.kind === 'park') {
-    const { instance, until } = story;
-    return parseHolds(text, path).holds.some(
-      (hold) => hold.kind === 'park' && hold.instance === instance && hold.until === until,
-    );
-  }
+export function asStep(entry: TrailEntry, squashed: Squashed, text: string): TrailEntry | null {
+  const { story, path } = squashed;
+  if (story.kind === 'park') return null;
   const base = parseIterName(path)?.basePath.split('/').at(-1) ?? '';
   const header = iterHeader(base, story);
   const head = text.split(/\r?\n/).slice(0, header.length);
-  return head.every((line, i) => line === header[i]) && envDigest(parseEnv(text, path).values) === story.envDigest;
+  if (head.some((line, i) => line !== header[i])) return null;
+  return envDigest(parseEnv(text, path).values) === story.envDigest ? adopted(entry, squashed) : null;
 }
+
+/** The entry as the park it is; null: the holds of that commit do not say so. */
+export function asPark(entry: TrailEntry, squashed: Squashed, holds: readonly Hold[]): TrailEntry | null {
+  const { story } = squashed;
+  if (story.kind !== 'park') return null;
+  const { instance, until } = story;
+  const isHeld = holds.some((hold) => hold.kind === 'park' && hold.instance === instance && hold.until === until);
+  return isHeld ? adopted(entry, squashed) : null;
+}
+
+const adopted = (entry: TrailEntry, { story, trailers }: Squashed): TrailEntry =>
+  entryWith(entry, { kind: story.kind, instance: story.instance, trailers, at: story.at ?? entry.at });
 
 const isSquashed = (story: CommitStory): story is SquashedStory =>
   story.kind === 'tune' || story.kind === 'recover' || story.kind === 'undo' || story.kind === 'park';

@@ -6,7 +6,7 @@ import { TRAIL_KINDS } from './trailers.ts';
 import type { TrailEntry } from './types.ts';
 
 /** Raised with every change of what an entry is or how a message is read: an older text is then no answer any more. */
-export const STORED_FORMAT = 5;
+export const STORED_FORMAT = 6;
 
 /** `lines`: one a entry, in the order of the columns, none holds a line feed. */
 export type StoredTrail = { columns: string; lines: string[] };

@@ -44,7 +44,8 @@ export async function runHistory(names: string[], options: HistoryOptions): Prom
   const desired = await ops.desiredAt(head.value);
   if (!desired.ok) return refuse(options, 'History', desired.problem);
   ops.keepDesired?.(desired.value);
-  const trail = await ops.trail(desired.value.fleet?.git.author.email ?? '', head.value);
+  const { fleet: declared } = desired.value;
+  const trail = await ops.trail(declared?.git.author.email ?? '', head.value, declared?.file);
   if (!trail.ok) return refuse(options, 'History', trail.problem);
 
   const only = selectFrom(desired.value, names, io);

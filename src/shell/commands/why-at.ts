@@ -70,7 +70,7 @@ async function find(ops: Ops, name: string, revision: string): Promise<Result<Fo
   const ourEmail = now.value.fleet?.git.author.email ?? '';
   const log = await readLog(ops.repo, { until: commit, under: '', ourEmail });
   if (!log.ok) return log;
-  const later = await ops.trail(ourEmail);
+  const later = await ops.trail(ourEmail, head ?? commit, now.value.fleet?.file);
   if (!later.ok) return later;
   const instance = now.value.instances.find((i) => i.name === name);
   // What a person squashed is a step there, and a person's commit in the log itself.

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { envDigest } from '../../../src/core/env/digest.ts';
 import { renderIter } from '../../../src/core/env/iter.ts';
 import { parseEnv } from '../../../src/core/env/read.ts';
-import { renderHolds } from '../../../src/core/trail/holds-file.ts';
+import { parseHolds, renderHolds } from '../../../src/core/trail/holds-file.ts';
 import { commitMessage } from '../../../src/core/trail/message.ts';
 import { entryOf } from '../../../src/core/trail/parse.ts';
-import { asStep, squashedStep } from '../../../src/core/trail/squash.ts';
+import { asPark, asStep, squashedStep } from '../../../src/core/trail/squash.ts';
 import type { ParkStory, TuneStory } from '../../../src/core/trail/stories.ts';
 import type { TrailEntry } from '../../../src/core/trail/types.ts';
 import { rebuildMemory } from '../../../src/core/tuning/memory.ts';
@@ -46,7 +46,8 @@ function entry(message: string, more: Partial<TrailEntry> = {}, email = 'ada@exa
 }
 const adopted = (each: TrailEntry, content = text) => {
   const found = squashedStep(each);
-  return found === null ? null : asStep(each, found, content);
+  if (found === null) return null;
+  return asStep(each, found, content) ?? asPark(each, found, parseHolds(content, found.path).holds);
 };
 const indented = message
   .split('\n')
