@@ -163,14 +163,22 @@ function parseValues(text: string, file: string | undefined, name: string): Resu
   const bad = problems[0];
   if (bad === undefined) return ok(values);
   const line = bad.line === undefined ? '' : ` (line ${bad.line})`;
-  return problem(
-    'secrets-bad-line',
-    `${name} holds a line that is not KEY=VALUE${line}`,
+  const [what, hint] = SAID[bad.code] ?? [
+    'holds a line that is not KEY=VALUE',
     'values with blanks or # belong in quotes',
-    file,
-    bad.line,
-  );
+  ];
+  return problem('secrets-bad-line', `${name} ${what}${line}`, hint, file, bad.line);
 }
+
+/** In words of our own: what is said of an env file may quote a part of the line, and here that may be a part of a key. */
+const SAID: Readonly<Record<string, [what: string, hint: string]>> = {
+  'env-unknown-reference': [
+    'refers to another name, which no line above sets',
+    'the bot would read it as empty: write the value out',
+  ],
+  'env-byte-order-mark': ['starts with a byte order mark', 'save it as UTF-8 without a byte order mark'],
+  'env-encoding': ['is not UTF-8 text', 'save it as UTF-8'],
+};
 
 function missingFile(path: string): Result<never> {
   return problem(

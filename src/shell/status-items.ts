@@ -49,7 +49,7 @@ function statusOf(look: Look, situation: Situation, planned: Planned | undefined
     positionUsd:
       run === null || run.positionBase === null || run.lastPrice === null
         ? null
-        : Number(run.positionBase) * Number(run.lastPrice),
+        : new Decimal(run.positionBase).times(run.lastPrice).toFixed(),
     metrics: run === null ? NO_METRICS : run.metrics,
     dataAgeS: dataAgeMs === null ? null : Math.max(0, Math.round(dataAgeMs / 1000)),
     restarts: observed.restarts.restarts,

@@ -85,6 +85,9 @@ describe('a command that prints secrets', () => {
     const read = await script(`console.log("the key is ${SECRET}")`);
     expect(read).toMatchObject({ ok: false, problem: { code: 'secrets-bad-line' } });
     expect(JSON.stringify(read)).not.toContain(SECRET);
+    const refers = await script(`console.log("MM_API_KEY=a\${${SECRET}}")`);
+    expect(refers).toMatchObject({ problem: { message: expect.stringContaining('refers to another name') } });
+    expect(JSON.stringify(refers)).not.toContain(SECRET);
   });
 });
 

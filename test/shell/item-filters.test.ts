@@ -4,6 +4,7 @@ import { painter } from '../../src/shell/io.ts';
 import { filterItems, parseFilter } from '../../src/shell/item-filters.ts';
 import { PLAN_COLUMNS, planTable } from '../../src/shell/render/plan.ts';
 import { columnsFor, STATUS_COLUMNS, statusTable } from '../../src/shell/render/status.ts';
+import { signed } from '../../src/shell/render/table.ts';
 
 const NONE: Metric = { unavailable: 'no journal' };
 const item = (name: string, change: Partial<StatusItem> = {}, pnl: string | null = null): StatusItem => ({
@@ -14,7 +15,7 @@ const item = (name: string, change: Partial<StatusItem> = {}, pnl: string | null
   iter: { desired: 7, running: 7 },
   pid: 1,
   positionBase: { value: '-0.42' },
-  positionUsd: -93,
+  positionUsd: '-93',
   metrics: {
     realizedPnlUsd: pnl === null ? NONE : { value: pnl, n: 50 },
     markout5sBps: { value: -1.9, n: 120 },
@@ -99,6 +100,10 @@ describe('widths', () => {
     expect(lines.at(-1)).toBe('fleet  300 instances: 300 ok; worst data age 4s');
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);
     expect(columnsFor(width).length).toBe(titles.split(/ {2,}/).length);
+  });
+
+  test('what rounds to nothing has no sign', () => {
+    expect([-0.001, 0.001, -0.1, 0.1].map((value) => signed(value, 1))).toEqual(['0.0', '0.0', '-0.1', '+0.1']);
   });
 
   test('a line with colour is cut by what is seen, and the colour ends', () => {

@@ -44,7 +44,9 @@ function metricsOf(run: RunState): StatusItem['metrics'] {
     placed < RATIO_MIN_PLACEMENTS
       ? { unavailable: 'too few placements', n: placed, nMin: RATIO_MIN_PLACEMENTS }
       : { value: count / placed, n: placed };
-  const hours = run.activity.length / 60;
+  // By the clock: a minute without a line has no row.
+  const from = run.activity.length === 0 ? run.now : Math.max(run.since, 60 * run.activity.minute(0));
+  const hours = (run.now - from) / 3600;
   return {
     realizedPnlUsd:
       last.length < PNL_FILLS
@@ -57,6 +59,8 @@ function metricsOf(run: RunState): StatusItem['metrics'] {
     cancelRatio: ratio(sum('cancelled')),
     postOnlyRejectRatio: ratio(sum('postOnly')),
     fillsPerHour:
-      hours === 0 ? { unavailable: 'less than a minute of journal' } : { value: sum('fills') / hours, n: sum('fills') },
+      hours < 1 / 60
+        ? { unavailable: 'less than a minute of journal' }
+        : { value: sum('fills') / hours, n: sum('fills') },
   };
 }

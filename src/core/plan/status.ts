@@ -16,8 +16,8 @@ export type StatusItem = {
   pid: number | null;
   /** Signed base quantity as decimal text, or why it is unknown. */
   positionBase: Metric;
-  /** Position at the last mid, USD; null when unknown. */
-  positionUsd: number | null;
+  /** Position at the price of the newest fill, USD, signed decimal text; null when unknown. */
+  positionUsd: string | null;
   metrics: {
     /** Last 50 fills, starting flat, fees ignored. */
     realizedPnlUsd: Metric;

@@ -105,15 +105,18 @@ function missingBase(instance: Instance, { trackedPaths, place }: FleetCheck): P
   const candidates = [...trackedPaths].filter((p) => /\.env|env\./.test(p) && !/\.iter\d{3,}$|\.verdicts$/.test(p));
   const name = path.slice(path.lastIndexOf('/') + 1);
   const linked = trackedPaths.has(path);
+  const isFolder = candidates.some((p) => p.startsWith(`${path}/`));
   const near = nearest(path, candidates) ?? candidates.find((p) => p.endsWith(`/${name}`));
   return {
     code: 'env-missing',
     message: `spec.baseEnv: ${path} is not a tracked file`,
     hint: linked
       ? 'it is a link: copy the file here, what a link leads to is not in git'
-      : near === undefined
-        ? `write it and "git add" it`
-        : `did you mean ${near}?`,
+      : isFolder
+        ? 'it is a folder: name the file in it'
+        : near === undefined
+          ? `write it and "git add" it`
+          : `did you mean ${near}?`,
     retry: 'stalled',
     file: instance.file,
     ...place?.(instance.name, ['spec', 'baseEnv']),

@@ -32,13 +32,16 @@ export function whyRows(
     recoverRow(context),
     ...limits.filter((row) => !hard(row)),
   ];
-  const rule = ruleOf(decision);
+  const rule = ruleOf(decision, hygiene);
   return rows.map((row) => (row.rule === rule ? { ...row, decided: true } : row));
 }
 
 /** The rule that made a decision, as the rows name it. */
-function ruleOf(decision: TuningDecision): string {
-  if (decision.kind === 'none') return RULE_OF_REASON[decision.reason] ?? '';
+function ruleOf(decision: TuningDecision, hygiene: HygieneState): string {
+  if (decision.kind === 'none') {
+    if (hygiene.state === 'blocked' && hygiene.reason === decision.reason) return `limit ${hygiene.limit}`;
+    return RULE_OF_REASON[decision.reason] ?? '';
+  }
   if (decision.kind === 'recover') return 'recover';
   const { by } = decision.trigger;
   if (by === 'burst' || by === 'fast' || by === 'slow' || by === 'alert') return `signal ${by}`;
@@ -51,6 +54,7 @@ const RULE_OF_REASON: Partial<Record<string, string>> = {
   'journal-gap': 'journal',
   'journal-stale': 'limit dataAge',
   'cheap-moment': 'cheap moment',
+  'sample-floor': 'signal burst',
 };
 
 const EMPTY: Omit<WhyRow, 'rule' | 'metric'> = {

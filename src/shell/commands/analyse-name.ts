@@ -23,7 +23,11 @@ export async function newestRun(name: string, options: CommonOptions): Promise<s
     [name],
     desired.value.instances.flatMap((i) => (i.spec === null ? [] : [i.spec])),
   );
-  if (!found.ok) return refuse(options, 'JournalReport', found.problem);
+  if (!found.ok)
+    return refuse(options, 'JournalReport', {
+      ...found.problem,
+      message: `${name}: no such file, and ${found.problem.message}`,
+    });
   const instance = found.value[0]!;
   const runs = listMarketRuns(resolve(opened.value.repo.root, instance.journal.path), instance.market);
   if (!runs.ok) return refuse(options, 'JournalReport', { ...runs.problem, instance: instance.name });

@@ -133,7 +133,7 @@ function positionCell(item: StatusItem): string {
   const p = item.positionBase;
   if ('unavailable' in p) return `? ${p.unavailable}`;
   if (Number(p.value) === 0) return '0';
-  const usd = item.positionUsd === null ? '' : ` ($${Math.abs(item.positionUsd).toFixed(0)})`;
+  const usd = item.positionUsd === null ? '' : ` ($${Math.abs(Number(item.positionUsd)).toFixed(0)})`;
   return `${signedText(String(p.value))}${usd}`;
 }
 

@@ -41,7 +41,8 @@ export function age(ms: number): string {
 /** Signed number with `digits` decimals: `+1.12`, `-3.81`, `0.00`. */
 export function signed(value: number, digits: number): string {
   const text = value.toFixed(digits);
-  return value > 0 && Number(text) !== 0 ? `+${text}` : text;
+  if (Number(text) === 0) return text.replace('-', '');
+  return value > 0 ? `+${text}` : text;
 }
 
 /** Terminals, in characters: small ones below the first, wide ones from the second on. */

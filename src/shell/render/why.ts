@@ -27,7 +27,8 @@ export function whyTable(name: string, rows: WhyRow[], sentence: string, paint: 
     r.margin === null ? '-' : signed(r.margin, 3),
     r.decided ? paint('bold', r.unavailable ?? r.result) : (r.unavailable ?? r.result),
   ]);
-  return [`${name}: ${sentence}`, '', ...table(columns, cells), '', '> = the rule that decided'].join('\n');
+  const legend = rows.some((r) => r.decided) ? ['', '> = the rule that decided'] : [];
+  return [`${name}: ${sentence}`, '', ...table(columns, cells), ...legend].join('\n');
 }
 
 function number(value: number | null): string {

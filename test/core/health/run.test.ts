@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { glanceOf } from '../../../src/core/health/glance.ts';
 import { observe } from '../../../src/core/health/observe.ts';
 import { loadRun, newRunState, storeRun } from '../../../src/core/health/run.ts';
 import { HEALTH } from './policy.ts';
@@ -192,4 +193,16 @@ test('any events in any order: never a throw, never an alarm from less than its 
     }),
     { numRuns: 100 },
   );
+});
+
+test('fills an hour go by the clock, also where whole minutes have no line', () => {
+  const pace = (minutes: number, every: number) => {
+    const times = Array.from({ length: minutes / every }, (_, i) => START + 60 * every * (i + 1));
+    return glanceOf(fold(HEALTH, [runStart(START), ...times.map((ts) => fill(ts, 1))])).metrics.fillsPerHour;
+  };
+  expect(pace(120, 1)).toEqual({ value: 60, n: 120 });
+  expect(pace(120, 2)).toEqual({ value: 30, n: 60 });
+  expect(glanceOf(fold(HEALTH, [runStart(START + 59), fill(START + 61, 1)])).metrics.fillsPerHour).toEqual({
+    unavailable: 'less than a minute of journal',
+  });
 });

@@ -42,6 +42,13 @@ describe('rules between files', () => {
     ]);
   });
 
+  test('a base env that is a folder is told as one', () => {
+    const spec = AMZN.replace('env/amzn/.env.amzn', 'env/amzn');
+    expect(check(spec, { 'fleet/env/amzn/.env.amzn': GOOD })).toMatchObject([
+      { code: 'env-missing', hint: 'it is a folder: name the file in it' },
+    ]);
+  });
+
   test('another market in the base env', () => {
     expect(check(AMZN, { [ENV]: '\nMM_MARKET_NAME=MON-USD\n' })).toMatchObject([
       {

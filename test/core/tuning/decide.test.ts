@@ -415,6 +415,8 @@ test('too few fills: tighten while the run earns and no rung is open, on trial',
   const after = alarmOnce(rung, START);
   live(rung, after, 5 * 60, rare);
   expect(ask(rung).decision).toMatchObject({ kind: 'none', reason: 'guard' });
+  // Why nothing is done is told by a rule as well.
+  expect(ask(rung).rows.filter((row) => row.decided)).toMatchObject([{ rule: 'limit fillsPerHour' }]);
 });
 
 test('fills on one side only, or none: reported at most', () => {
@@ -429,6 +431,7 @@ test('fills on one side only, or none: reported at most', () => {
   live(none, START, 24 * 60, { position: '0' });
   expect(ask(none)).toMatchObject({ decision: { kind: 'none', reason: 'sample-floor' }, health: 'watch' });
   expect(ask(none).rows.find((row) => row.rule === 'limit fillCount')).toMatchObject({ value: 0, result: 'breach' });
+  expect(ask(none).rows.filter((row) => row.decided)).toMatchObject([{ rule: 'signal burst', nMin: 60 }]);
 });
 
 test('the literal seed rule is there when asked for: realised PnL of the last ten fills', () => {
