@@ -37,6 +37,16 @@ function pathFlaws({ baseEnv }: Instance): Flaw[] {
       ),
     ];
   }
+  // Iters are committed beside it: what git cannot be told would refuse the commits of every other instance too.
+  if (/[\u0000-\u001f"\\]/.test(baseEnv) || baseEnv.split('/').some((part) => part.toLowerCase() === '.git')) {
+    return [
+      flaw(
+        path,
+        'found a quote, a backslash, a control character or a .git folder, want a plain path',
+        'git mv it to a plain path, such as fleet/env/NAME/.env.NAME',
+      ),
+    ];
+  }
   const iter = parseIterName(baseEnv);
   return iter === null
     ? []

@@ -342,6 +342,14 @@ const BAD: Bad[] = [
     want: { at: '6:12', message: 'spec.baseEnv: found a path outside the repository, want one inside' },
   },
   {
+    name: 'a base env that git cannot be told to commit beside',
+    given: AMZN.replace('env/amzn/.env.amzn', 'env/am"zn/.env.amzn'),
+    want: {
+      at: '6:12',
+      message: 'spec.baseEnv: found a quote, a backslash, a control character or a .git folder, want a plain path',
+    },
+  },
+  {
     name: 'an iter for a base env',
     given: AMZN.replace('.env.amzn', '.env.amzn.iter003'),
     want: { at: '6:12', message: 'spec.baseEnv: found an iter, want the base env', hint: /\.env\.amzn/ },
