@@ -5,14 +5,26 @@ import type { Refs, Repo } from './git.ts';
 
 export type Glance = { branch: string; head: string };
 
-/** null: ask git (a detached HEAD, a merge in progress, a packed ref, another way to store refs). */
+/** null: ask git (a detached HEAD, a merge in progress, another way to store refs). */
 export function glance(repo: Pick<Repo, 'gitDir'>): Glance | null {
   const { gitDir } = repo;
   if (IN_PROGRESS.some(([file]) => existsSync(join(gitDir, file)))) return null;
   const branch = /^ref: refs\/heads\/(\S+)\n$/.exec(textOf(join(gitDir, 'HEAD')))?.[1];
   if (branch === undefined || branch.split('/').includes('..')) return null;
-  const head = textOf(join(commonDir(gitDir), 'refs/heads', branch)).trimEnd();
+  const dir = commonDir(gitDir);
+  const loose = join(dir, 'refs/heads', branch);
+  // Git packs all refs when it is tidied up: then a branch that gets no commit stays so for days.
+  const head = existsSync(loose) ? textOf(loose).trimEnd() : packedCommit(dir, `refs/heads/${branch}`);
   return COMMIT.test(head) ? { branch, head } : null;
+}
+
+/** Empty where a ref is not packed, or is called in another script. */
+function packedCommit(dir: string, name: string): string {
+  if (!PLAIN_NAME.test(name)) return '';
+  const line = textOf(join(dir, 'packed-refs'))
+    .split('\n')
+    .find((each) => each.endsWith(` ${name}`));
+  return line?.split(' ')[0] ?? '';
 }
 
 const COMMIT = /^([0-9a-f]{40}|[0-9a-f]{64})$/;

@@ -36,6 +36,19 @@ test.each<[string, () => string]>([
   ['a clone', cloned],
   ['a clone with a commit more', amended],
   ['on another branch', after((dir) => git(dir, 'switch', '-q', '-c', 'side/way'))],
+  ['packed refs', after((dir) => git(dir, 'pack-refs', '--all'))],
+  [
+    'a packed branch among others that end alike, with a commit more',
+    after((dir) => {
+      for (const name of ['way', 'a/side/way'])
+        git(dir, 'branch', name, git(dir, 'commit-tree', '-m', name, 'HEAD^{tree}'));
+      git(dir, 'switch', '-q', '-c', 'side/way');
+      git(dir, 'tag', '-a', '-m', 'peeled', 'side/way', 'HEAD');
+      git(dir, 'pack-refs', '--all');
+      git(dir, 'commit', '-q', '--allow-empty', '-m', 'more');
+      git(dir, 'pack-refs', '--all');
+    }),
+  ],
   [
     'reached by a link',
     after((dir) => {
@@ -65,7 +78,6 @@ test.each<[string, () => string]>([
   ],
   ['no commit yet', after((dir) => git(dir, 'switch', '-q', '--orphan', 'empty'))],
   ['detached', after((dir) => git(dir, 'switch', '-q', '--detach'))],
-  ['packed refs', after((dir) => git(dir, 'pack-refs', '--all'))],
   ['in the middle of a merge', after((dir) => writeFileSync(join(dir, '.git/MERGE_HEAD'), 'x'))],
   [
     'another work tree of it',
@@ -173,7 +185,15 @@ test.each<[string, () => string, 'glanced' | 'asked']>([
   ],
   ['one that is another', withRefs(SOME, (dir) => git(dir, 'symbolic-ref', 'refs/mmfleet/x', 'HEAD')), 'asked'],
   ['a name in another script', withRefs([...SOME, 'proposals/\u00e4']), 'asked'],
-  ['a packed branch', withRefs(SOME, (dir) => git(dir, 'pack-refs', '--all')), 'asked'],
+  ['a packed branch', withRefs(SOME, (dir) => git(dir, 'pack-refs', '--all')), 'glanced'],
+  [
+    'a packed branch in another script',
+    withRefs(SOME, (dir) => {
+      git(dir, 'switch', '-q', '-c', 'z\u00fcrich');
+      git(dir, 'pack-refs', '--all');
+    }),
+    'asked',
+  ],
 ])('our own refs, %s: as git lists them', async (_, make, how) => {
   const dir = make();
   const repo = await opened(dir);
