@@ -193,7 +193,7 @@ function viewOf(
       observed.intent.known &&
       observed.intent.value?.pid === copy.pid &&
       observed.intent.value.startTicks === copy.startTicks,
-    stopCause: observed.intent.known ? (observed.intent.value?.cause ?? null) : null,
+    stopCause: stopCauseOf(observed),
     hold: holdOf(activeHold(desired.holds, name, nowMs), observed.localHold),
     lastRun,
     failedProof: failedProofOf(observed),
@@ -405,6 +405,12 @@ export function baseEditedAfter(trail: TrailEntry[], basePath: string, iterPath:
     if (entry.files.some((f) => f.path === basePath)) return true;
   }
   return false;
+}
+
+/** Of a stop in flight, or of the newest one that git knows nothing of: what was to be committed with it is not either. */
+function stopCauseOf({ intent, uncommitted }: ObservedInstance): string | null {
+  const recorded = intent.known ? intent.value : null;
+  return recorded?.cause ?? uncommitted.at(-1)?.receipt.cause ?? null;
 }
 
 /** The newest proof failed and is not in git yet: mmfleet ended between the proof and its hold. */

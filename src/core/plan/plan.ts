@@ -23,7 +23,7 @@ export type InstanceView = {
   copies: Known<ProcessCopy[]>;
   /** A stop signal was sent to the live copy by an earlier pass. */
   stopInFlight: boolean;
-  /** Why the stop on record was asked for: one in flight, or one whose proof was not made yet; null: none is on record. */
+  /** Why the newest stop was asked for that is in flight, not proved yet, or not in git yet; null: there is none. */
   stopCause: string | null;
   /** The latched hold or the unexpired park. */
   hold: Hold | null;
