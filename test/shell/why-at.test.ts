@@ -162,6 +162,8 @@ describe('a tuning step', () => {
     const { out } = await w.run('why', 'amzn', '--at', commits.tune);
     expect(out).toMatch(/removed {2}[0-9a-f]{8} Revert/);
     expect(out).toContain('The journal agrees with the commit');
+    git(w.ops, 'revert', '--no-edit', 'HEAD');
+    expect((await w.run('why', 'amzn', '--at', commits.tune)).out).not.toMatch(/^ *removed /m);
     git(w.ops, 'reset', '-q', '--hard', commits.other);
   });
 });

@@ -28,7 +28,7 @@ export type PastDecision = {
   /** `file@from..to`. */
   journal: { file: string; from: number; to: number } | null;
   verdict: { verdict: string; effect: string; n: string; commit: string } | null;
-  /** A later commit that deleted its iter. */
+  /** The commit that deleted its iter; null: it is there. */
   removedBy: { commit: string; subject: string } | null;
 };
 
@@ -113,6 +113,8 @@ function verdictOf(after: readonly TrailEntry[], iter: number | null): PastDecis
 
 function removedBy(entry: TrailEntry, after: readonly TrailEntry[]): PastDecision['removedBy'] {
   const added = entry.files.find((file) => file.status === 'A' && /\.iter\d{3,9}$/.test(file.path))?.path;
-  const later = after.find((e) => e.files.some((file) => file.status === 'D' && file.path === added));
-  return added === undefined || later === undefined ? null : { commit: later.commit, subject: later.subject };
+  const touches = (each: TrailEntry) => each.files.find((file) => file.path === added)?.status;
+  // Taken back once more, the file is there again.
+  const last = added === undefined ? undefined : after.find((each) => touches(each) !== undefined);
+  return last === undefined || touches(last) !== 'D' ? null : { commit: last.commit, subject: last.subject };
 }

@@ -90,12 +90,13 @@ function handMade({ kind, ours, files, commit, at }: TrailEntry): Step[] {
   });
 }
 
-/** Whoever takes a revert back adds the file again, and makes no other iteration. */
+/** Whoever takes a revert back adds the file again, or picks the same step once more, and makes no other iteration. */
 function withoutRestored(made: readonly Step[]): Step[] {
-  const older = new Set<string>();
-  const first = made.toReversed().filter(({ iter, theme }) => {
-    const restored = theme === BY_HAND && older.has(iter);
-    older.add(iter);
+  const older = new Map<string, string>();
+  const first = made.toReversed().filter(({ iter, theme, when, change }) => {
+    const told = `${when} ${change}`;
+    const restored = older.has(iter) && (theme === BY_HAND || older.get(iter) === told);
+    if (!restored) older.set(iter, told);
     return !restored;
   });
   return first.reverse();

@@ -264,6 +264,10 @@ test('history: iterations with verdict, pending or reverted', () => {
     ['010', 'by hand', 'pending'],
     ['008', 'reprice', 'pending'],
   ]);
+  // Picked once more after its revert it is the same one.
+  const back = entry('008', { files: [{ status: 'A', path: 'fleet/env/amzn/.env.amzn.iter008' }] });
+  const picked = historyRows([back, revert, entry('008')], '');
+  expect(picked.map((r) => [r.iter, r.verdict])).toEqual([['008', 'pending']]);
   expect(rows[0]).toMatchObject({
     commit: 'abcdef01',
     when: '1970-01-01T00:00:00Z',
