@@ -131,6 +131,9 @@ function merge(): void {
   git(dir, 'branch', '-q', '-D', 'side');
 }
 
+/** It has no valid spec then: no book is kept. */
+const INVALID = ['another instance has its name', 'its spec is wrong'];
+
 /** `kept`: whether the book that was there goes on; where it does, the whole trail is not read. */
 const HAPPENINGS: [what: string, happens: () => void, kept: boolean][] = [
   ['nothing', () => {}, true],
@@ -206,7 +209,8 @@ test('after everything that can happen it is what a clone without it says, as a 
     if (way.includes('--json')) expect(json!.said, what).toEqual(anew);
     const listed = now!.processes.some((args) => / (ls|diff)-tree /.test(args) && !/ -- \S/.test(args));
     expect(listed, what).toBe(!kept);
-    if (want.status === 0) expect([again!.processes, json!.processes], what).toEqual([[], []]);
+    if (want.status === 0 && !INVALID.includes(what))
+      expect([again!.processes, json!.processes], what).toEqual([[], []]);
   }
 });
 
