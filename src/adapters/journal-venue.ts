@@ -10,6 +10,8 @@ export type JournalEvidence = {
   runEnd: { positionAfter: string | null; activeOrders: number | null; hasStats: boolean } | null;
   /** The last position any event of the run reported. */
   lastPosition: string | null;
+  /** Why there is no run to read; absent = there is one. */
+  noRun?: string;
 };
 
 /** A line may claim any number; one order is as bad as a thousand. */
@@ -53,7 +55,8 @@ export function createJournalVenue(options: {
   };
 }
 
-function cleanEnd({ exitClean, runEnd }: JournalEvidence): Known<NonNullable<JournalEvidence['runEnd']>> {
+function cleanEnd({ exitClean, runEnd, noRun }: JournalEvidence): Known<NonNullable<JournalEvidence['runEnd']>> {
+  if (noRun !== undefined) return unknown(noRun);
   if (runEnd === null) return unknown('the run has no run_end');
   if (!exitClean) return unknown('the run did not end cleanly');
   if (!runEnd.hasStats) return unknown('run_end has no statistics: it never looked at the position');

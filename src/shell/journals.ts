@@ -226,7 +226,13 @@ export class Journals {
   /** The bot's own words as (weak) evidence of flatness. */
   evidence(instance: LookedAt, killed: boolean): JournalEvidence {
     const view = this.look(instance);
-    if (view.state !== 'ok') return { exitClean: false, runEnd: null, lastPosition: null };
+    if (view.state !== 'ok') {
+      const noRun =
+        view.state === 'none'
+          ? 'no run is in the journal yet, and this venue knows nothing else: a first start needs spec.venue.ccxt or command'
+          : view.reason;
+      return { exitClean: false, runEnd: null, lastPosition: null, noRun };
+    }
     const flatten = view.runEnd?.flatten;
     return {
       exitClean: view.runEnd !== null && !killed,

@@ -151,6 +151,16 @@ test.each([
   });
 });
 
+test('a first start on the bot’s own words alone: held, and told what it takes', () => {
+  const started = mmfleet('start', 'amzn', '--reason', 'try');
+  expect(started).toMatchObject({
+    code: 5,
+    out: expect.stringContaining('a first start needs spec.venue.ccxt or command'),
+  });
+  expect(mmfleet('stop', 'amzn', '--reason', 'enough')).toMatchObject({ code: 5 });
+  expect(mmfleet('release', 'amzn', '--reason', 'as before')).toMatchObject({ code: 5 });
+});
+
 test('a terminal that does not tell its size is not cut to nothing', () => {
   const own = Object.getOwnPropertyDescriptor(process.stdout, 'columns');
   Object.defineProperty(process.stdout, 'columns', { value: 0, configurable: true });

@@ -220,7 +220,7 @@ function importEnv(root: string, given: string): Import {
   );
   const notes = [
     `${name}: runtime.process (command, cwd ${cwd}) and account "${account}" are guesses`,
-    `${name}: venue is "journal" (the bot's own words); name the venue's commands for a real proof`,
+    `${name}: venue is "journal" (the bot's own words); name the venue's commands for a real proof; where no clean end of a run is in its journal it starts nothing`,
     ...(secrets.length > 0
       ? [
           `${name}: ${secrets.length} secret keys moved to secrets/${name}.env; ${given} still holds them: delete it when the import works`,
