@@ -19,6 +19,8 @@ export class EarlierRuns {
   readonly #folders: JournalFolders;
   /** One an instance: it is compared with the iteration before it only. */
   readonly #known = new Map<string, { envFileName: string; spec: Instance; edges: EdgeSums | null }>();
+  /** Whose journals could not be listed: nothing is known of them until they are looked for again. */
+  readonly #unread = new Set<string>();
 
   constructor(root: string, folders: JournalFolders) {
     this.#root = root;
@@ -36,9 +38,10 @@ export class EarlierRuns {
     this.#known.delete(name);
   }
 
-  /** Lets go of what is remembered of all others. */
+  /** Lets go of what is remembered of all others, and of what could not be read: each pass looks for that again. */
   keepOnly(names: ReadonlySet<string>): void {
-    for (const name of this.#known.keys()) if (!names.has(name)) this.#known.delete(name);
+    for (const name of this.#known.keys()) if (!names.has(name) || this.#unread.has(name)) this.#known.delete(name);
+    this.#unread.clear();
   }
 
   /**
@@ -46,9 +49,10 @@ export class EarlierRuns {
    * others have their turn.
    */
   async read(name: string, spec: Instance, envFileName: string): Promise<void> {
-    const runs = this.#folders.runs(resolve(this.#root, spec.journal.path), spec.market)?.all() ?? [];
+    const runs = this.#folders.runs(resolve(this.#root, spec.journal.path), spec.market);
+    if (runs === undefined) this.#unread.add(name);
     let edges: EdgeSums | null = null;
-    for (const files of runs.toReversed()) {
+    for (const files of runs?.all().toReversed() ?? []) {
       const first = firstEvent(files.paths[0]!, tells);
       // A run that says at its start which env it has need not be read for another one's sake.
       if (first?.type === 'run_start' && envNameOf(first.envFile) !== envFileName) continue;

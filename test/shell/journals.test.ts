@@ -174,6 +174,24 @@ test('what an earlier config earned is asked anew once another run began, or it 
   expect(hour!.buckets).toBeLessThan(folded([piece('020000')]).edges.closed.buckets);
 });
 
+test('that an earlier journal could not be looked for is not that it is not there: the next pass looks again', async () => {
+  writeJournal(piece('000000'), 4e6, { seed: 9 });
+  const journals = open();
+  const aside = join(dir, 'aside');
+  renameSync(join(dir, 'data'), aside);
+  symlinkSync('data', join(dir, 'data'));
+  await journals.readEarlier(instance, '.env.sol.iter003');
+  expect(journals.edgesOf(instance, '.env.sol.iter003'), 'one look takes it as it is').toBeNull();
+  rmSync(join(dir, 'data'));
+  renameSync(aside, join(dir, 'data'));
+  journals.keepOnly(new Set(['sol']));
+  expect(journals.edgesOf(instance, '.env.sol.iter003')).toBeUndefined();
+  await journals.together(() => journals.readEarlier(instance, '.env.sol.iter003'));
+  expect(journals.edgesOf(instance, '.env.sol.iter003')).toEqual(folded([piece('000000')]).edges.closed);
+  journals.keepOnly(new Set(['sol']));
+  expect(journals.edgesOf(instance, '.env.sol.iter003')).not.toBeUndefined();
+});
+
 test('what it earned counts as far back as the next one is given time, in slices', async () => {
   writeJournal(piece('000000'), 40e6, { seed: 7 });
   const whole = folded([piece('000000')]);
