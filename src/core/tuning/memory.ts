@@ -1,3 +1,4 @@
+import { parseIterName } from '../env/iter.ts';
 import type { SignalName, Theme, TuningPolicy } from '../spec/types.ts';
 import { rollbackTarget } from '../trail/read-message.ts';
 import { parseChange, parseDuration } from '../trail/text.ts';
@@ -337,11 +338,11 @@ const iterFiles = new WeakMap<TrailEntry, Map<string, IterFile[]>>();
 function iterFilesOf(files: TrailEntry['files']): Map<string, IterFile[]> {
   const byBase = new Map<string, IterFile[]>();
   for (const { path, status } of files) {
-    const found = path.includes('.iter') ? /^(.+)\.iter(\d{3,9})$/s.exec(path) : null;
+    const found = path.includes('.iter') ? parseIterName(path) : null;
     if (found === null) continue;
-    const file = { iter: Number(found[2]), status };
-    const known = byBase.get(found[1]!);
-    if (known === undefined) byBase.set(found[1]!, [file]);
+    const file = { iter: found.iter, status };
+    const known = byBase.get(found.basePath);
+    if (known === undefined) byBase.set(found.basePath, [file]);
     else known.push(file);
   }
   for (const known of byBase.values()) if (known.length > 1) known.sort(inTurn);

@@ -376,6 +376,11 @@ test('iter files of another base do not concern it, nor do other instances’ wo
   expect(memoryOf(other)).toMatchObject({ complete: true, lastIter: 0 });
 });
 
+test.each(['000', '0001', '1'])('a file that no tree takes for an iter is none: .iter%s', (number) => {
+  const odd = { ...person(START + 1), files: [{ status: 'A' as const, path: `${BASE_ENV}.iter${number}` }] };
+  expect(memoryOf(tune('001', 'base', START), odd)).toEqual(memoryOf(tune('001', 'base', START)));
+});
+
 test('three thousand steps later the memory is still small', () => {
   const entries = Array.from({ length: 3000 }, (_, n) =>
     tune(String(n + 1).padStart(3, '0'), n === 0 ? 'base' : String(n).padStart(3, '0'), START + n),
