@@ -37,6 +37,7 @@ class Lying {
   cancelLands = true;
   cancelLagMs = 0;
   minSize = '0.01';
+  bid = '221.1';
   calls: string[] = [];
 
   pass(ms: number): void {
@@ -69,7 +70,7 @@ class Lying {
       case 'reference':
         return {
           kind: 'reference',
-          reply: reply(() => ({ bid: '221.1', ask: '221.2', sizeStep: '0.01', minSize: this.minSize, tick: '0.1' })),
+          reply: reply(() => ({ bid: this.bid, ask: '221.2', sizeStep: '0.01', minSize: this.minSize, tick: '0.1' })),
           atMs,
         };
       case 'cancel': {
@@ -210,6 +211,16 @@ describe('verdicts', () => {
       },
       want: { verdict: 'OPEN', sizeBase: '0.5' },
       rule: 'below-minimum',
+    },
+    {
+      name: 'a market of stub quotes: nothing is sold for nothing',
+      given: (v) => {
+        v.position = new Decimal('3');
+        v.bid = '0.01';
+      },
+      want: { verdict: 'OPEN', sizeBase: '3' },
+      rule: 'no-price',
+      trades: 0,
     },
     {
       name: 'closes that never fill',

@@ -43,6 +43,15 @@ export function touchPrice(side: 'buy' | 'sell', { bid, ask }: VenueReference): 
   return positive(side === 'buy' ? ask : bid) ?? positive(side === 'buy' ? bid : ask);
 }
 
+/**
+ * Whether the book of a market holds stubs alone, as while it is closed: more than twice as dear to buy as to sell is no price,
+ * neither to sell for nor to call a position dust by.
+ */
+export function isWithoutQuotes({ bid, ask }: VenueReference): boolean {
+  const [low, high] = [positive(bid), positive(ask)];
+  return low !== null && high !== null && high.gt(low.times(2));
+}
+
 /** Limit price `slippageBps` through the touch, rounded to the aggressive side of the tick: buy up, sell down; never zero. */
 export function limitPrice(side: 'buy' | 'sell', touch: Decimal, slippageBps: Decimal, tick: string | null): string {
   const share = slippageBps.div(10_000);

@@ -12,6 +12,7 @@ import {
   clientIdPrefix,
   closingSide,
   closingSize,
+  isWithoutQuotes,
   lastAttempt,
   limitPrice,
   type RunIdentity,
@@ -209,6 +210,7 @@ function onReference(state: FlatState, reference: VenueReference, atMs: number):
   const s = { ...state, failures: 0 };
   if (s.phase.at !== 'reference') return s;
   const { position } = s.phase;
+  if (isWithoutQuotes(reference)) return failedReference(state, 'bid and ask are too far apart');
   const value = new Decimal(position);
   const side = closingSide(value);
   const touch = touchPrice(side, reference);
