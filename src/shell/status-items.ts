@@ -7,6 +7,7 @@ import type { Health, Lifecycle, PlanReason } from '../core/plan/types.ts';
 import type { TrailEntry } from '../core/trail/types.ts';
 import { isCurrentRun } from './decisions.ts';
 import { toldBy } from './journals.ts';
+import { stopWasOurs } from './observe.ts';
 import type { Look } from './pass.ts';
 import type { Situation } from './views.ts';
 
@@ -94,6 +95,8 @@ function lifecycleOf({ view, observed }: Situation, planned: Planned | undefined
   if (planned?.item.reason === 'suspended') return 'suspended';
   if (planned?.standing === 'held') return 'held';
   if (live) return view.stopInFlight ? 'draining' : view.confirmation === 'pending' ? 'starting' : 'running';
+  // Told to stop, gone, and no word yet that its market is flat: that is not stopped.
+  if (view.lastRun === 'unproved' && stopWasOurs(observed)) return 'flattening';
   if (view.hold?.kind === 'park') return 'parked';
   if (planned?.item.reason === 'backoff') return 'backoff';
   return 'stopped';

@@ -126,4 +126,6 @@ test('a second signal ends it at once and says which instance is mid-flight', as
   daemon.kill('SIGINT');
   expect((await daemon).exitCode).toBe(130);
   expect(lines.slice(from).find((l) => l.msg.startsWith('stopped at once'))).toMatchObject({ midFlight: ['mon'] });
+  const { items } = JSON.parse((await world.cli('status', 'mon', '--json')).out) as { items: object[] };
+  expect(items).toMatchObject([{ lifecycle: 'flattening', positionBase: { unavailable: 'not proved flat' } }]);
 }, 60_000);

@@ -82,6 +82,7 @@ export function summary(items: StatusItem[]): string {
 /** Of these the health is not told: nothing runs that could have one, or it is not what matters. */
 const SAYS_MORE: ReadonlySet<StatusItem['lifecycle']> = new Set([
   'held',
+  'flattening',
   'parked',
   'suspended',
   'stopped',
