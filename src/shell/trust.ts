@@ -113,7 +113,8 @@ async function walkFrom(
     if (rules !== null && (paths.length > 0 || !fromSound)) {
       const signature = judged.get(commit.commit) ?? (await judgeOne(port, commit, rules));
       // On top of a refused commit only a signed one that takes the whole of it back is sound again.
-      const sound = signature === 'good' && (fromSound || (await port.same(walk.good, commit.commit, rules.paths)));
+      const before = fromSound ? walk.good : newestSound(commit.commit, start, commits, walk);
+      const sound = signature === 'good' && (fromSound || (await port.same(before, commit.commit, rules.paths)));
       if (!sound) {
         walk.tainted.add(commit.commit);
         if (fromSound) walk.culprit = { commit, signature, paths };
@@ -164,7 +165,7 @@ function refusal({ commit, signature, paths }: Culprit, revision: string): Probl
   return {
     code: 'git-unverified',
     message: `${who} changes ${paths[0] ?? FLEET_FOLDER}${more} and ${FOUND[signature]}; ${revision.slice(0, 12)} stays in force`,
-    hint: `git revert -S ${commit.commit.slice(0, 12)} (an allowed signer), then make the change again, signed`,
+    hint: `git revert -S ${commit.parents.length > 1 ? '-m 1 ' : ''}${commit.commit.slice(0, 12)} (an allowed signer), then make the change again, signed`,
     retry: 'stalled',
   };
 }
