@@ -49,7 +49,7 @@ export function touchPrice(side: 'buy' | 'sell', { bid, ask }: VenueReference): 
  */
 export function isWithoutQuotes({ bid, ask }: VenueReference): boolean {
   const [low, high] = [positive(bid), positive(ask)];
-  return low !== null && high !== null && high.gt(low.times(2));
+  return low?.times(2).lt(high ?? 0) === true;
 }
 
 /** Limit price `slippageBps` through the touch, rounded to the aggressive side of the tick: buy up, sell down; never zero. */
