@@ -104,6 +104,11 @@ describe('exit codes', () => {
       });
     expect(mmfleet('reconcile', '--once')).toMatchObject({ code: 5 });
     expect(mmfleet('plan')).toMatchObject({ code: 0 });
+    expect(mmfleet('analyse', 'amzn')).toMatchObject({ code: 3, err: expect.stringContaining('its spec is invalid') });
+    expect(mmfleet('status', 'AMZN-USD')).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/by its name alone, as its spec is invalid: amzn\n$/),
+    });
     git(ops, 'revert', '--no-edit', 'HEAD');
   });
 

@@ -19,6 +19,8 @@ export async function newestRun(name: string, options: CommonOptions): Promise<s
   const desired = head.ok && head.value !== null ? await opened.value.desiredAt(head.value) : null;
   if (desired === null || !desired.ok)
     return usage(io, `${name}: no such file, and the repository has no readable commit`);
+  if (desired.value.instances.some((i) => i.name === name && i.spec === null))
+    return usage(io, `${name}: its spec is invalid, so that its journal cannot be found; mmfleet validate`);
   const found = resolveNames(
     [name],
     desired.value.instances.flatMap((i) => (i.spec === null ? [] : [i.spec])),

@@ -90,7 +90,10 @@ export function selectFrom(desired: Desired, names: string[], io: Io): ReadonlyS
   if (rest.length === 0) return chosen;
   const resolved = resolveNames(rest, known);
   if (!resolved.ok) {
-    io.err(`${formatProblem(resolved.problem)}\n`);
+    // Of these nothing but the name is known: no market and no env leads to them.
+    const others = invalid.length === 0 ? '' : `; by its name alone, as its spec is invalid: ${invalid.join(', ')}`;
+    const hint = `${resolved.problem.hint ?? ''}${others}`;
+    io.err(`${formatProblem({ ...resolved.problem, hint })}\n`);
     return 'bad';
   }
   for (const instance of resolved.value) chosen.add(instance.name);
