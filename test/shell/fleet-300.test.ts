@@ -90,6 +90,11 @@ test('what failed is tried again alone', async () => {
   // The first restart is at once; what is latched waits for a person.
   expect(seen.report.applied.outcomes.map((o) => o.name)).toEqual(named('exits'));
   expect(unsettled(seen, healthy)).toEqual([]);
+  // What a start that ended at once may have left is proved away before its next turn.
+  const proved = await onePass();
+  expect(proved.report.applied.outcomes.map((o) => [o.name, o.message])).toEqual(
+    named('exits').map((name) => [name, 'proved flat']),
+  );
 });
 
 test('the next pass is silent: no effect, no commit, no push, also for a new process', async () => {
