@@ -1,6 +1,7 @@
 /** A stop that git does not take: money goes first. It is carried out, and kept in this clone until it can be committed. */
 import type { Dropped } from '../adapters/git-sync.ts';
 import { formatProblem, type Problem } from '../core/problem.ts';
+import { BY_HAND } from '../core/trail/by-hand.ts';
 import { splitMessage, trailer } from '../core/trail/trailers.ts';
 import type { Hold, TrailKind } from '../core/trail/types.ts';
 import { utcText } from '../core/trail/utc.ts';
@@ -56,5 +57,5 @@ export function holdsOf(dropped: readonly Dropped[]): Hold[] {
 }
 
 const NAME = /^[a-z0-9][a-z0-9_-]*$/;
-const DOWN: Partial<Record<TrailKind, string>> = { stop: 'stopped by hand', suspend: 'suspended by hand', hold: '' };
+const DOWN: Partial<Record<TrailKind, string>> = { stop: BY_HAND.stop, suspend: 'suspended by hand', hold: '' };
 const ENDS: Partial<Record<TrailKind, TrailKind>> = { start: 'stop', resume: 'suspend', release: 'hold' };

@@ -126,6 +126,26 @@ const TABLE: {
     given: { ...dead, spec: spec({ state: 'Retired' }), lastRun: 'proved' },
     want: ['none', 'retired', null],
   },
+  {
+    name: 'flattened by hand and still running: stopped',
+    given: { hold: { ...hold, reason: 'flattened by hand: looks odd' } },
+    want: ['stop', 'held', 'stop'],
+  },
+  {
+    name: 'stopped by hand, and its end is not proved: proved',
+    given: { ...dead, hold: { ...hold, reason: 'stopped by hand' } },
+    want: ['flatten', 'held', 'prove'],
+  },
+  {
+    name: 'the same where the proof has failed: nothing',
+    given: { ...dead, failedProof: 'no answer', hold: { ...hold, reason: 'stopped by hand' } },
+    want: ['none', 'held', null],
+  },
+  {
+    name: 'a hold that tells of a hand in other words, and running: nothing',
+    given: { hold: { ...hold, reason: 'stopped by handling' } },
+    want: ['none', 'held', null],
+  },
   { name: 'held and running: nothing', given: { hold, decision: tune }, want: ['none', 'held', null] },
   { name: 'held and down: nothing', given: { ...dead, hold }, want: ['none', 'held', null] },
   { name: 'parked and running: stop', given: { hold: park }, want: ['stop', 'parked', 'stop'] },

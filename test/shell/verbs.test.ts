@@ -160,6 +160,29 @@ describe('flatten and release', () => {
   });
 });
 
+describe('flatten, cut short', () => {
+  test('kill -9 once its hold is pushed: the next pass stops the bot and proves it flat', async () => {
+    const before = w.signals('PUMP-USD').length;
+    const pidFile = join(w.dir, 'flatten.pid');
+    const hook = join(w.remote, 'hooks/post-receive');
+    writeFileSync(hook, `#!/bin/sh\nrm "$0"\nkill -9 "$(cat '${pidFile}')"\n`, { mode: 0o755 });
+    const flatten = w.launch('flatten', 'pump', '--reason', 'cut short');
+    writeFileSync(pidFile, String(flatten.pid));
+    await flatten;
+    expect(await w.pidOf('pump')).not.toBe(null);
+    expect(w.signals('PUMP-USD').length).toBe(before);
+    expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 5 });
+    expect([await w.pidOf('pump'), w.signals('PUMP-USD').length]).toEqual([null, before + 1]);
+    expect(await w.remoteLog()).toContain('hold(pump): flattened by hand: cut short');
+    const from = await head();
+    expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 5 });
+    expect(await head()).toBe(from);
+    expect(await w.cli('release', 'pump', '--reason', 'checked')).toMatchObject({ code: 0 });
+    expect(await w.pidOf('pump')).not.toBe(null);
+    await expectOnRemote();
+  });
+});
+
 describe('accidents', () => {
   test('a crash with a position: closed, proved, restarted at once, then back-off, then a crash-loop hold, then release', async () => {
     w.setBook('PUMP-USD', { position: '1.5' });

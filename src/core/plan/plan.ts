@@ -4,6 +4,7 @@ import type { ProcessCopy } from '../ports.ts';
 import type { Known } from '../problem.ts';
 import { unreachable } from '../problem.ts';
 import type { Fleet, Instance } from '../spec/types.ts';
+import { asksToEnd } from '../trail/by-hand.ts';
 import type { Change, Hold } from '../trail/types.ts';
 import type { TuningDecision, VerdictDecision } from '../tuning/types.ts';
 import type { PlanAction, PlanItem, PlanReason } from './types.ts';
@@ -114,8 +115,7 @@ export function planInstance(view: InstanceView, nowMs: number): Planned {
   }
   if (copy !== null && view.stopInFlight) return finishStop(view, spec, act);
   if (spec.state !== 'Running') return planStopped(view, spec, copy, none, act);
-  if (view.hold?.kind === 'hold')
-    return none('held', `${view.hold.reason}; mmfleet release ${view.name} --reason "..." lifts it`, 'held');
+  if (view.hold?.kind === 'hold') return planHeld(view, view.hold, copy, none, act);
   if (view.hold?.kind === 'park') {
     const until = view.hold.until ?? 'release';
     if (copy !== null)
@@ -190,6 +190,20 @@ function finishStop(view: InstanceView, spec: Instance, act: Act): Planned {
     'a stop is in flight: finishing it',
     { do: 'stop', cause: 'state-stopped', hold: null },
   );
+}
+
+/** Left as it is, but for what a person wanted down: mmfleet may have been ended before it came to that. */
+function planHeld(view: InstanceView, hold: Hold, copy: ProcessCopy | null, none: None, act: Act): Planned {
+  if (asksToEnd(hold)) {
+    if (copy !== null)
+      return act('stop', 'held', `${hold.reason}, and it still runs`, { do: 'stop', cause: 'held', hold: null });
+    if (view.lastRun === 'unproved' && view.failedProof === null && view.stranger === null)
+      return act('flatten', 'held', `${hold.reason}, and its last run has no flat proof`, {
+        do: 'prove',
+        cause: 'held',
+      });
+  }
+  return none('held', `${hold.reason}; mmfleet release ${view.name} --reason "..." lifts it`, 'held');
 }
 
 function planStopped(view: InstanceView, spec: Instance, copy: ProcessCopy | null, none: None, act: Act): Planned {

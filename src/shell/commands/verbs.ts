@@ -7,6 +7,7 @@ import type { PlanItem, PlanReason } from '../../core/plan/types.ts';
 import type { Problem, Result } from '../../core/problem.ts';
 import { editScalar } from '../../core/spec/edit.ts';
 import { parseSpecs } from '../../core/spec/parse.ts';
+import { BY_HAND, byHand } from '../../core/trail/by-hand.ts';
 import { commitMessage } from '../../core/trail/message.ts';
 import type { WishStory } from '../../core/trail/stories.ts';
 import { parseDuration } from '../../core/trail/text.ts';
@@ -99,7 +100,7 @@ export async function runVerb(verb: Verb, names: string[], options: CommonOption
 
 /** `flatten` leaves its instances held: that is what was asked for. */
 const expectsHold = (verb: Verb, mine: Look['planned']) =>
-  verb === 'flatten' && mine.every((p) => p.item.reason === 'held' && p.item.message.startsWith('flattened by'));
+  verb === 'flatten' && mine.every((p) => p.item.reason === 'held' && p.item.message.startsWith(BY_HAND.flatten));
 
 /** Whether the asked-for state is not true because another wish stands before it, though nothing failed. */
 function waits(verb: Verb, { item }: Planned, last: Look | null, named: boolean): boolean {
@@ -220,10 +221,6 @@ function elsewhere(verb: Verb, { name, spec }: DesiredInstance, host: string): P
     instance: name,
   };
 }
-
-/** The reason of a hold that a person's verb leaves. */
-const byHand = (verb: 'stop' | 'flatten', reason: string) =>
-  `${verb === 'stop' ? 'stopped' : 'flattened'} by hand${reason === '' ? '' : `: ${reason}`}`;
 
 /** Whether only a release brings tuning back: an incomplete memory, or steps that a person took back or declined. */
 function blocked(seen: Look, instance: DesiredInstance): boolean {
