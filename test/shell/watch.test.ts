@@ -119,7 +119,9 @@ test('a second signal ends it at once and says which instance is mid-flight', as
   await world.git(['push', '--quiet'], ada);
   const from = lines.length;
   daemon = start();
-  await until(async () => (await world.pidOf('mon')) === null, 'mon is stopped, and the venue is asked', 20_000);
+  // A signal before that ends the daemon without a second one: there is no step in hand yet that it waits for.
+  const asked = () => world.venueLog().some((call) => call.market === 'MON-USD' && call.fault === 'hang');
+  await until(asked, 'mon is stopped, and the venue is asked', 20_000);
   daemon.kill('SIGINT');
   const heard = () => lines.slice(from).some((l) => l.msg.startsWith('stopping after'));
   await until(heard, 'the first signal is heard', 20_000);

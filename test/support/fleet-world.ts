@@ -27,7 +27,7 @@ export const CLI = join(HERE, '..', '..', 'dist', 'shell', 'cli.js');
 
 export type Run = { code: number; out: string; err: string };
 /** One call of a venue command; `at` = wall time in ms. */
-export type VenueCall = { at: number; call: string; market: string; args: string[] };
+export type VenueCall = { at: number; call: string; market: string; args: string[]; fault?: unknown };
 export type Market = { name: string; market: string };
 export const THREE: Market[] = [
   { name: 'amzn', market: 'AMZN-USD' },
