@@ -115,8 +115,9 @@ test('a process that hands over to a child and ends, again and again, is never m
   shell(`exec sh ${relay}`, ours('amzn'));
   for (let look = 0; look < 200; look += 1) expect((await swept()).length, `look ${look}`).toBeGreaterThan(0);
   rmSync(relay);
-  await until(async () => (await plain()).length === 0, 'the last of them ended');
-  expect(await agreed()).toEqual([]);
+  // Not the plain reading: it misses one that hands over meanwhile.
+  await until(async () => (await swept()).length === 0, 'the last of them ended');
+  expect(await plain()).toEqual([]);
 });
 
 test('a process without any environment is none of ours, at once', async () => {
