@@ -39,6 +39,9 @@ export const known = <T>(value: T, asOfMs: number): Known<T> => ({ known: true, 
 
 export const unknown = (reason: string): { known: false; reason: string } => ({ known: false, reason });
 
+/** None or one, as a list. */
+export const asList = (problem: Problem | null): Problem[] => (problem === null ? [] : [problem]);
+
 /** Closes a switch over a union; reaching it is a bug. */
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`);

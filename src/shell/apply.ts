@@ -63,7 +63,7 @@ export async function apply(ops: Ops, look: Look, options: ApplyOptions): Promis
   const land = async (builders: Builder[]) => {
     if (options.local === true) return false;
     // Nothing new, but commits of an earlier pass may still wait for the remote.
-    if (builders.length === 0 && (look.git.published || !look.git.reachable)) return true;
+    if (builders.length === 0 && (look.git.published || look.git.trouble !== null)) return true;
     const landed = await publishChanges(ops, look, builders, await secrets(), options);
     if (landed.ok) applied.commits.push(...landed.value);
     else applied.problems.push(landed.problem);

@@ -36,6 +36,11 @@ export function exitOfProblem(problem: Problem): ExitCode {
     : EXIT.failed;
 }
 
+/** Of a command that only looks: whether what it shows is all that there is to see. */
+export function exitOfLook({ stalled }: { stalled: Problem | null }): ExitCode {
+  return stalled === null ? EXIT.ok : exitOfProblem(stalled);
+}
+
 /** Somebody else was faster, or something is in the way: safe to run again once that is over. */
 const MOVED = [
   'lock-held',

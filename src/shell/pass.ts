@@ -43,6 +43,8 @@ export type Look = {
   remote: RemoteState;
   /** Why an older revision than the head is in force: its changes are not signed as `git.verify` asks; null: it is the head. */
   refused: Problem | null;
+  /** Why this clone cannot be brought to its remote until somebody looks: what takes risk away goes on, nothing else; null: it can. */
+  stalled: Problem | null;
   /** Diagnostics that do not stop the pass: the remote is away, a leftover was recomputed. */
   notes: Problem[];
   /** The branch checked out. */
@@ -52,14 +54,30 @@ export type Look = {
   localVersion: string | null;
 };
 
+type LookOptions = PassOptions & {
+  fetch: boolean;
+  local?: boolean;
+  worktree?: boolean;
+  remote?: RemoteState;
+  stalled?: Problem | null;
+};
+
+/**
+ * A look that git does not end: where histories diverged, an edit stands in the way or a merge is in progress, it is at the fleet's
+ * branch as this clone has it. `stalled` says why: bots that lose money must not trade on until a person has mended a clone.
+ */
+export async function lookStalledOrNot(ops: Ops, options: LookOptions): Promise<Result<Look>> {
+  const seen = await look(ops, options);
+  if (seen.ok || options.worktree === true || !seen.problem.code.startsWith('git-')) return seen;
+  const here = await look(ops, { ...options, fetch: false, local: true, stalled: seen.problem });
+  return here.ok ? here : seen;
+}
+
 /**
  * Reads git (fetch + fast-forward), the tree at HEAD, the world, and plans. Problems end the pass before any effect. `local`: for
- * what only stops, from the fleet's branch as this clone has it, whatever is checked out or in progress.
+ * what only stops, from the fleet's branch as this clone has it, whatever is checked out or in progress; `stalled`: and why.
  */
-export async function look(
-  ops: Ops,
-  options: PassOptions & { fetch: boolean; local?: boolean; worktree?: boolean; remote?: RemoteState },
-): Promise<Result<Look>> {
+export async function look(ops: Ops, options: LookOptions): Promise<Result<Look>> {
   const refs = await (options.local === true ? ops.git.refsAsTheyAre() : ops.git.refs());
   if (!refs.ok) return refs;
   let { head } = refs.value;
@@ -90,22 +108,27 @@ export async function look(
   if (desired.fleet === null) return fail(noFleet(desired));
   if (refused !== null) notes.push(refused);
   const at = { refs: refs.value, head, remoteHead };
-  return lookAt(ops, desired, desired.fleet, { remote, refused, notes, branch: refs.value.branch }, at, options);
+  const { branch } = refs.value;
+  const found = { remote, refused, stalled: options.stalled ?? null, notes, branch };
+  return lookAt(ops, desired, desired.fleet, found, at, options);
 }
 
 /**
  * Looks again at processes and journals where an earlier look found nothing to do and git stands where it stood: the plan
- * that a whole look would make, as long as nobody pushed or edited since. null: it takes a whole look, because something is
- * to be done, waits for git, or would be told to git.
+ * that a whole look would make, as long as nobody pushed or edited since, and git takes commits or not as before. null: it takes
+ * a whole look, because something is to be done, waits for git, or would be told to git.
  */
 export async function lookAgain(ops: Ops, last: Look, options: PassOptions): Promise<Look | null> {
-  if (last.remote === 'away' || last.refused !== null || last.notes.length > 0 || !last.git.published) return null;
+  const takesCommits = last.git.trouble === null;
+  if (last.refused !== null || (takesCommits && (!last.git.published || last.notes.length > 0))) return null;
   const now = ops.git.glance?.() ?? null;
   if (now === null || now.head !== last.desired.revision || now.branch !== last.branch) return null;
   const again = await planned(ops, last, last, options);
   const quiet = again.situations.every((s, i) => {
     const plan = again.planned[i]!;
-    if (plan.effect !== null || s.observed.uncommitted.length > 0 || s.observed.localHold !== null) return false;
+    if (plan.effect !== null) return false;
+    // What is to be written down waits for as long as git takes no commit.
+    if (takesCommits && (s.observed.uncommitted.length > 0 || s.observed.localHold !== null)) return false;
     // A proposal is brought up to date with what is planned; that takes git.
     return s.view.spec?.autonomy !== 'propose' || plan.item.message === last.planned[i]?.item.message;
   });
@@ -116,25 +139,26 @@ async function lookAt(
   ops: Ops,
   desired: Desired,
   fleet: Fleet,
-  found: Pick<Look, 'remote' | 'refused' | 'notes' | 'branch'>,
+  found: Pick<Look, 'remote' | 'refused' | 'stalled' | 'notes' | 'branch'>,
   at: { refs: Refs; head: string; remoteHead: string | null },
   options: PassOptions & { worktree?: boolean },
 ): Promise<Result<Look>> {
-  const { remote, refused } = found;
+  const { remote, stalled } = found;
   const trail = await ops.trail(fleet.git.author.email, at.head, fleet.file);
   if (!trail.ok) return trail;
   const dirty = await ops.git.dirty(ownedFolders(desired));
   const git: GitState = {
-    // On a head that is not in order nothing can be committed either.
-    reachable: remote !== 'away' && refused === null,
+    trouble: gitTrouble(found),
     // What the working tree says is asked about as if it were pushed: else its plan could only say that it is not.
     published:
-      desired.revision === null ||
-      remote === 'none' ||
-      !options.push ||
-      !fleet.git.push ||
-      (await isPublished(ops, at.remoteHead, desired.revision)),
-    dirty: new Set(dirty.ok ? dirty.value.map((d) => d.path) : []),
+      stalled === null &&
+      (desired.revision === null ||
+        remote === 'none' ||
+        !options.push ||
+        !fleet.git.push ||
+        (await isPublished(ops, at.remoteHead, desired.revision))),
+    // Where nothing is committed or started, an edit stands in nobody's way.
+    dirty: new Set(dirty.ok && stalled === null ? dirty.value.map((d) => d.path) : []),
   };
   const proposals = await knownProposals(ops, fleet.git.author.email, at.refs);
   const bases = await oldBases(ops, desired, trail.value);
@@ -143,6 +167,13 @@ async function lookAt(
   // What was read of the journals need not be read again; the files as edited may declare what HEAD does not.
   if (options.worktree !== true) await saveJournals(ops, look, gitOf(desired, trail.value));
   return ok(look);
+}
+
+/** Why nothing can be committed: on a head that is not in order that is so, too. */
+function gitTrouble({ remote, refused, stalled }: Pick<Look, 'remote' | 'refused' | 'stalled'>): string | null {
+  if (stalled !== null) return `git is in the way (${stalled.code})`;
+  if (refused !== null) return `the head is refused (${refused.code})`;
+  return remote === 'away' ? 'the remote is away' : null;
 }
 
 /** How much of the journals a daemon reads again after a kill, at most. */

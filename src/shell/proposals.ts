@@ -37,7 +37,7 @@ export async function syncProposals(
   const concerned = look.situations.some((s) => s.instance.spec?.autonomy === 'propose');
   // Without a remote the branches are this clone's own: nothing is pushed.
   const alone = look.remote === 'none';
-  if (port === undefined || !look.git.reachable || (!alone && (!options.push || !git.push))) return ok([]);
+  if (port === undefined || look.git.trouble !== null || (!alone && (!options.push || !git.push))) return ok([]);
   if (!concerned && look.proposals.open.size === 0) return ok([]);
   const head = await ops.git.head();
   if (!head.ok) return head;

@@ -2,11 +2,11 @@
 import { setMaxListeners } from 'node:events';
 import type { Planned } from '../core/plan/plan.ts';
 import type { Lifecycle } from '../core/plan/types.ts';
-import { ok, type Problem, type Result } from '../core/problem.ts';
+import { asList, ok, type Problem, type Result } from '../core/problem.ts';
 import { type Applied, apply } from './apply.ts';
 import { combineExit, EXIT, type ExitCode, exitOfProblem } from './exit.ts';
 import type { Ops } from './ops.ts';
-import { type Look, look, lookAgain, type PassOptions } from './pass.ts';
+import { type Look, look, lookAgain, lookStalledOrNot, type PassOptions } from './pass.ts';
 
 export type RunOptions = PassOptions & {
   signal: AbortSignal;
@@ -31,11 +31,12 @@ export async function pass(ops: Ops, options: RunOptions): Promise<PassReport> {
   // Each instance in hand waits on it: how many those are the fleet says, and node would warn of a leak at eleven.
   setMaxListeners(0, options.signal);
   const report = await withLock(ops, options, async () => {
-    const seen = await look(ops, { ...options, fetch: options.local !== true });
+    const seen = await lookStalledOrNot(ops, { ...options, fetch: options.local !== true });
     if (!seen.ok) return seen;
     if (options.signal.aborted) return ok<PassReport>({ look: seen.value, applied: NOTHING, problems: [] });
-    const applied = await apply(ops, seen.value, options);
-    return ok<PassReport>({ look: seen.value, applied, problems: applied.problems });
+    const stalled = asList(seen.value.stalled);
+    const applied = await apply(ops, seen.value, stalled.length === 0 ? options : { ...options, local: true });
+    return ok<PassReport>({ look: seen.value, applied, problems: [...stalled, ...applied.problems] });
   });
   return report.ok ? report.value : { look: null, applied: NOTHING, problems: [report.problem] };
 }
@@ -48,7 +49,8 @@ export async function quietPass(ops: Ops, last: Look, options: RunOptions): Prom
   const seen = await withLock(ops, { ...options, lockTimeoutMs: 0 }, async () =>
     ok(await lookAgain(ops, last, options)),
   );
-  return seen.ok && seen.value !== null ? { look: seen.value, applied: NOTHING, problems: [] } : null;
+  if (!seen.ok || seen.value === null) return null;
+  return { look: seen.value, applied: NOTHING, problems: asList(seen.value.stalled) };
 }
 
 /** Runs alone among all mmfleets of this clone; waits for another one until the time-out (`lock-held`). */
@@ -82,18 +84,21 @@ export async function reconcileOnce(ops: Ops, options: RunOptions): Promise<Once
     passes.push(report);
     if (report.problems.length > 0 || report.look === null) break;
     // Commits that waited for the remote went out just now: what waited for them may act in the next pass.
-    const published = !report.look.git.published && report.look.git.reachable;
+    const published = !report.look.git.published && report.look.git.trouble === null;
     if (!isWorking(report.look.planned) && !published) break;
   }
   const last = passes.at(-1);
   const settled = last?.look ?? null;
-  const final =
-    settled !== null && isWorking(settled.planned)
-      ? await look(ops, { ...options, fetch: false, remote: settled.remote })
-      : null;
+  const final = settled !== null && isWorking(settled.planned) ? await lookWhereWeAre(ops, settled, options) : null;
   const shown = final?.ok === true ? final.value : settled;
   const problems = passes.flatMap((p) => p.problems);
   return { passes, last: shown, problems, exit: exitOf(passes, shown, problems, options.only) };
+}
+
+/** What a pass has left, with git as it found it. */
+function lookWhereWeAre(ops: Ops, { remote, stalled }: Look, options: RunOptions): Promise<Result<Look>> {
+  const here = stalled === null ? {} : { local: true, stalled };
+  return look(ops, { ...options, ...here, fetch: false, remote });
 }
 
 /** Whether a plan holds something to do. */
@@ -107,11 +112,15 @@ function exitOf(
   problems: Problem[],
   only: ReadonlySet<string> | null,
 ): ExitCode {
-  const codes: ExitCode[] = problems.map(exitOfProblem);
+  const outcomes = passes.flatMap((p) => p.applied.outcomes);
+  const codes: ExitCode[] = problems.map(exitOfProblem).map((code) =>
+    // That says that nothing was touched.
+    code === EXIT.usage && outcomes.length > 0 ? EXIT.failed : code,
+  );
+  if (codes.includes(EXIT.usage)) return EXIT.usage;
   if (last === null) return problems.length === 0 ? EXIT.ok : (combineOrFirst(codes) ?? EXIT.internal);
   if (last.refused !== null) codes.push(EXIT.verification);
   const planned = last.planned.filter((p) => only === null || only.has(p.item.name));
-  const outcomes = passes.flatMap((p) => p.applied.outcomes);
   const newest = new Map(outcomes.map((o) => [o.name, o.standing]));
   const failed = new Set(outcomes.filter((o) => o.standing === 'failed').map((o) => o.name));
   if (

@@ -24,7 +24,14 @@ import { endedRuns, lastRunOf, type Observed, type ObservedInstance, stopWasOurs
 import { forbiddenDifferences, handMade, idleRevert } from './person-changes.ts';
 
 /** The state of git that matters to a plan. */
-export type GitState = { reachable: boolean; published: boolean; dirty: ReadonlySet<string> };
+export type GitState = {
+  /** Why nothing can be committed just now; null: it can. */
+  trouble: string | null;
+  /** Whether what is declared may be started: it is on the remote, or there is none. */
+  published: boolean;
+  /** Paths with edits that nobody committed. */
+  dirty: ReadonlySet<string>;
+};
 
 /** Everything about one instance in one pass. */
 export type Situation = {
@@ -210,7 +217,7 @@ function viewOf(
       git.dirty.size === 0
         ? null
         : ([...git.dirty].find((path) => path !== env?.basePath && owned.some((o) => path.startsWith(o))) ?? null),
-    gitReachable: git.reachable,
+    gitTrouble: git.trouble,
     published: git.published,
     driftIsAlarm: past.driftIsAlarm,
     confirmation: confirmationOf(instance, observed, nowMs),

@@ -41,7 +41,7 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | nu
   const wakes = wakesOf(ops);
   const upkeep = upkeepOf(ops, deps.signal);
   let failures = 0;
-  let reminders: ReadonlyMap<string, Reminder> = new Map();
+  let said: Said = { held: new Map(), faults: new Map() };
   /** The last look, when it left nothing to do. */
   let settled: Look | null = null;
   let wholeAtMs = 0;
@@ -66,15 +66,19 @@ export async function watchLoop(ops: Ops, deps: WatchDeps): Promise<Problem | nu
       wakes.edited() || settled === null || due ? null : await quietPass(ops, settled, options);
     const report: PassReport = again ?? (await pass(ops, options));
     if (again === null) wholeAtMs = atMs;
-    reminders = logPass(log, report, reminders, { ms: ops.clock.nowMs() - atMs, whole: again === null });
+    const nowMs = ops.clock.nowMs();
+    said = logPass(log, report, said, { nowMs, ms: nowMs - atMs, whole: again === null });
     if (n === 1) await ops.git.readyToMaintain?.();
     if (report.applied.commits.length > 0) upkeep.begin(log);
     await deps.onPass?.(report);
     // At the start a repository or fleet that cannot be used is a mistake to be told; later it is a fault to be outlived.
     const unusable =
-      n === 1 && report.look === null ? report.problems.find((p) => exitOfProblem(p) === EXIT.usage) : undefined;
+      n === 1 && (report.look === null || report.look.stalled !== null)
+        ? report.problems.find((p) => exitOfProblem(p) === EXIT.usage)
+        : undefined;
     if (unusable !== undefined) return unusable;
-    failures = report.problems.length > 0 || report.look === null ? failures + 1 : 0;
+    // While git is in the way alarms are looked for as often as ever.
+    failures = report.applied.problems.length > 0 || report.look === null ? failures + 1 : 0;
     if (again === null) wakes.watch(report.look);
     if (deps.signal.aborted) break;
     const changed = report.applied.commits.length > 0 || report.applied.outcomes.some((o) => o.standing === 'done');
@@ -196,17 +200,18 @@ export function daemonLog(): pino.Logger {
   );
 }
 
+/** What was said of instances that are held, and of faults, and when to say it again. */
+type Said = { held: ReadonlyMap<string, Reminder>; faults: ReadonlyMap<string, Reminder> };
+
 /** Logs what happened; what needs a person is repeated with growing intervals. Gives what was said, for the next pass. */
 function logPass(
   log: pino.Logger,
   report: PassReport,
-  reminders: ReadonlyMap<string, Reminder>,
-  /** How long it took, and whether git was asked as well. */
-  how: { ms: number; whole: boolean },
-): ReadonlyMap<string, Reminder> {
-  for (const problem of report.problems)
-    log.error({ code: problem.code, hint: problem.hint, instance: problem.instance }, problem.message);
-  for (const note of report.look?.notes ?? []) log.warn({ code: note.code }, note.message);
+  said: Said,
+  /** When it ended, how long it took, and whether git was asked as well. */
+  { nowMs, ...how }: { nowMs: number; ms: number; whole: boolean },
+): Said {
+  const faults = logFaults(log, report, said.faults, nowMs);
   for (const commit of report.applied.commits) log.info({ commit }, 'committed');
   for (const proposal of report.applied.proposals) log.info({ proposal }, 'proposed');
   for (const o of report.applied.outcomes)
@@ -214,10 +219,10 @@ function logPass(
       { instance: o.name, standing: o.standing, reason: o.reason, detail: o.message },
       'converged',
     );
-  if (report.look === null) return reminders;
+  if (report.look === null) return { held: said.held, faults };
   const held = report.look.planned.filter((p) => p.standing === 'held' || p.standing === 'unknown');
   const told = remind(
-    reminders,
+    said.held,
     new Map(held.map(({ item }) => [item.name, `${item.reason}: ${item.message}`])),
     report.look.observed.atMs,
   );
@@ -228,6 +233,28 @@ function logPass(
     { revision: report.look.desired.revision?.slice(0, 12), ...planSummary(report.look.planned), ...how },
     'pass',
   );
+  return { held: told.reminders, faults };
+}
+
+/** What is in git's way, or the fleet file's: said at once, and as long as it lasts with growing intervals. */
+function logFaults(
+  log: pino.Logger,
+  { problems, look }: PassReport,
+  before: Said['faults'],
+  nowMs: number,
+): Said['faults'] {
+  const notes = look?.notes ?? [];
+  const faults = [...notes, ...problems];
+  const keyOf = ({ code, instance = '' }: Problem) => `${code} ${instance}`;
+  const lasting = faults.filter(({ code, retry }) => retry === 'stalled' || code === 'git-remote-away');
+  const told = remind(before, new Map(lasting.map((problem) => [keyOf(problem), problem.message])), nowMs);
+  for (const problem of faults) {
+    const key = keyOf(problem);
+    if (told.reminders.has(key) && !told.say.some(({ name }) => name === key)) continue;
+    const { code, hint, instance, message } = problem;
+    log[notes.includes(problem) ? 'warn' : 'error']({ code, hint, instance }, message);
+  }
+  for (const key of told.over) log.info({ code: key.split(' ')[0] }, 'over');
   return told.reminders;
 }
 

@@ -54,7 +54,7 @@ const base: InstanceView = {
   verdict: null,
   rebase: null,
   dirtyPath: null,
-  gitReachable: true,
+  gitTrouble: null,
   published: true,
   driftIsAlarm: false,
   confirmation: 'ok',
@@ -168,7 +168,7 @@ const TABLE: {
   },
   {
     name: 'down, its commit not on the remote: no start',
-    given: { ...dead, lastRun: 'proved', published: false, gitReachable: false },
+    given: { ...dead, lastRun: 'proved', published: false, gitTrouble: 'the remote is away' },
     want: ['none', 'git-away', null],
   },
   {
@@ -178,7 +178,7 @@ const TABLE: {
   },
   {
     name: 'down under an alarm, remote away: not started',
-    given: { ...dead, lastRun: 'proved', decision: tune, gitReachable: false },
+    given: { ...dead, lastRun: 'proved', decision: tune, gitTrouble: 'the remote is away' },
     want: ['none', 'git-away', null],
   },
   {
@@ -198,7 +198,12 @@ const TABLE: {
   },
   {
     name: 'drift that an alarm made, remote away: stop',
-    given: { desired: { iter: 7, digest: 'e' }, published: false, gitReachable: false, driftIsAlarm: true },
+    given: {
+      desired: { iter: 7, digest: 'e' },
+      published: false,
+      gitTrouble: 'the remote is away',
+      driftIsAlarm: true,
+    },
     want: ['stop', 'git-away', 'stop'],
   },
   {
@@ -234,12 +239,12 @@ const TABLE: {
   },
   {
     name: 'an alarm while the remote is away stops',
-    given: { decision: tune, gitReachable: false },
+    given: { decision: tune, gitTrouble: 'the remote is away' },
     want: ['stop', 'git-away', 'stop'],
   },
   {
     name: 'hygiene while the remote is away waits',
-    given: { decision: hygiene, gitReachable: false },
+    given: { decision: hygiene, gitTrouble: 'the remote is away' },
     want: ['none', 'git-away', null],
   },
   { name: 'hygiene is a limit', given: { decision: hygiene }, want: ['tune', 'limit', 'commit-decision'] },
@@ -334,9 +339,39 @@ const TABLE: {
     want: ['stop', 'git-away', 'stop'],
   },
   {
-    name: 'a dirty machine-owned path',
-    given: { dirtyPath: 'fleet/holds.yaml', decision: tune },
+    name: 'a dirty machine-owned path: no hygiene',
+    given: { dirtyPath: 'fleet/holds.yaml', decision: hygiene },
     want: ['none', 'held', null],
+  },
+  {
+    name: 'a dirty machine-owned path: no restart',
+    given: { dirtyPath: 'fleet/holds.yaml', desired: { iter: 7, digest: 'e' } },
+    want: ['none', 'held', null],
+  },
+  {
+    name: 'a dirty machine-owned path: an alarm stops',
+    given: { dirtyPath: 'fleet/holds.yaml', decision: tune },
+    want: ['stop', 'git-away', 'stop'],
+  },
+  {
+    name: 'a dirty machine-owned path: an alarm that is only reported stops nothing',
+    given: { dirtyPath: 'fleet/holds.yaml', decision: tune, spec: spec({ autonomy: 'observe' }) },
+    want: ['none', 'held', null],
+  },
+  {
+    name: 'a dirty machine-owned path: a crash is proved flat',
+    given: { ...dead, dirtyPath: 'fleet/holds.yaml' },
+    want: ['flatten', 'git-away', 'prove'],
+  },
+  {
+    name: 'a dirty machine-owned path: and not started',
+    given: { ...dead, dirtyPath: 'fleet/holds.yaml', lastRun: 'proved' },
+    want: ['none', 'held', null],
+  },
+  {
+    name: 'a dirty machine-owned path: a stop in flight is finished, not started again',
+    given: { dirtyPath: 'fleet/holds.yaml', stopInFlight: true },
+    want: ['stop', 'git-away', 'stop'],
   },
   {
     name: 'a dirty machine-owned path, and it is to be down',

@@ -368,7 +368,7 @@ describe('git', () => {
       w.tell('MON-USD', 'die');
       await gone('mon');
       const waits = await w.cli('reconcile', '--once');
-      expect(waits.out).toMatch(/^mon +- +git-away +its commit is not on the remote yet$/m);
+      expect(waits.out).toMatch(/^mon +- +git-away +its commit is not known to be on the remote: the remote is away$/m);
       expect(w.book('MON-USD')).toMatchObject({ position: '0' });
       // What should run does not: that is no success, however often it is asked.
       expect(await w.cli('reconcile', '--once')).toMatchObject({ code: 5, out: waits.out });

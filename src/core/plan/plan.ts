@@ -44,9 +44,9 @@ export type InstanceView = {
   rebase: { changes: Change[] } | null;
   /** A machine-owned path of this instance has uncommitted edits. */
   dirtyPath: string | null;
-  /** The operations repository's remote answers (or there is none). */
-  gitReachable: boolean;
-  /** The desired env's commit is on the remote (or there is no remote). */
+  /** Why git takes no commit just now, such as `the remote is away`; null: it does. */
+  gitTrouble: string | null;
+  /** The desired env's commit is on the remote (or there is no remote), and may be started. */
   published: boolean;
   /** The desired iter was made because of an alarm on the one that runs. */
   driftIsAlarm: boolean;
@@ -103,9 +103,24 @@ export function planInstance(view: InstanceView, nowMs: number): Planned {
   const copy = copies[0] ?? null;
   // A hard limit of what runs stops it all the same: that only its hold has to wait for.
   const breaks = copy !== null && view.decision?.kind === 'stop';
-  if (view.dirtyPath !== null && !ends && !breaks)
-    return none('held', `${view.dirtyPath} has uncommitted edits: commit or restore it`, 'held');
+  if (view.dirtyPath === null || ends || breaks) return planOwn(view, spec, copy, nowMs, none, act);
+  // Nothing is committed or started over a person's edit; a bot that loses money is stopped all the same, and a crash proved flat.
+  const edited = `${view.dirtyPath} has uncommitted edits`;
+  const less = planOwn({ ...view, gitTrouble: edited, published: false }, spec, copy, nowMs, none, act);
+  return less.effect?.do === 'stop' || less.effect?.do === 'prove'
+    ? less
+    : none('held', `${edited}: commit or restore it`, 'held');
+}
 
+/** What is to be done with an instance that this host may act on, and of which at most one copy lives. */
+function planOwn(
+  view: InstanceView,
+  spec: Instance,
+  copy: ProcessCopy | null,
+  nowMs: number,
+  none: None,
+  act: Act,
+): Planned {
   if (spec.suspend !== null && !expired(spec.suspend.until, nowMs)) {
     return none(
       'suspended',
@@ -176,7 +191,7 @@ function finishStop(view: InstanceView, spec: Instance, act: Act): Planned {
     return hardStop(view, act);
   if (spec.state === 'Running' && view.hold === null) {
     if (!view.published || view.stopCause === 'git-away') {
-      const message = 'a stop is in flight: finishing it; it starts again once its commit is on the remote';
+      const message = 'a stop is in flight: finishing it; it starts again once git is in order';
       return act('stop', 'git-away', message, { do: 'stop', cause: 'git-away', hold: null });
     }
     return act('restart', 'digest-drift', 'a stop is in flight: finishing it, then starting again', {
@@ -246,7 +261,7 @@ function planRestart(view: InstanceView, nowMs: number, none: None, act: Act): P
   }
   if (view.restart.kind === 'wait')
     return none('backoff', `restarts in ${Math.ceil((view.restart.untilMs - nowMs) / 1000)} s`, 'waiting');
-  if (!view.published) return none('git-away', 'its commit is not on the remote yet', 'held');
+  if (!view.published) return none('git-away', notPublished(view), 'held');
   return act('start', 'not-running', view.lastRun === 'none' ? 'not running (first start)' : 'not running', {
     do: 'start',
   });
@@ -260,11 +275,11 @@ function planLive(view: InstanceView, copy: ProcessCopy, none: None, act: Act): 
     const from = label(copy.iter);
     const to = label(view.desired.iter);
     const what = from === to ? `${to} or its runtime block changed` : `${from} runs, ${to} is desired`;
-    if (!view.published && !view.gitReachable && view.driftIsAlarm) {
-      const message = `${what} because of an alarm, and the remote is away: stopped and flat until its commit is on the remote`;
+    if (!view.published && view.gitTrouble !== null && view.driftIsAlarm) {
+      const message = `${what} because of an alarm, and ${view.gitTrouble}: stopped and flat until it may be started`;
       return act('stop', 'git-away', message, { do: 'stop', cause: 'git-away', hold: null });
     }
-    if (!view.published) return none('git-away', `${what}; its commit is not on the remote yet`, 'held');
+    if (!view.published) return none('git-away', `${what}; ${notPublished(view)}`, 'held');
     return act('restart', 'digest-drift', what, { do: 'restart', cause: 'digest-drift' });
   }
   // Silence is held against it for as long as it lasts: the bot may be slow, or its journal be in another clone.
@@ -278,7 +293,7 @@ function planLive(view: InstanceView, copy: ProcessCopy, none: None, act: Act): 
     return none('not-confirmed', 'started; its journal has not confirmed the env yet', 'waiting');
   const wanted = planDecision(view, none, act);
   if (wanted !== null && wanted.effect !== null) return wanted;
-  if (view.verdict !== null && view.gitReachable) {
+  if (view.verdict !== null && view.gitTrouble === null) {
     const v = view.verdict;
     return act('verdict', 'converged', `${label(v.iter)} ${v.verdict} against ${label(v.against)} (n=${v.n})`, {
       do: 'commit-verdict',
@@ -291,7 +306,8 @@ function planLive(view: InstanceView, copy: ProcessCopy, none: None, act: Act): 
 function rebase(view: InstanceView, none: None, act: Act): Planned {
   if (view.spec?.autonomy === 'observe')
     return none('observe-only', 'the base env was edited; autonomy is observe, so no rebase is made', 'held');
-  if (!view.gitReachable) return none('git-away', 'the base env was edited; the rebase waits for the remote', 'held');
+  if (view.gitTrouble !== null)
+    return none('git-away', `the base env was edited; the rebase waits: ${view.gitTrouble}`, 'held');
   return act('rebase', 'base-edited', 'the base env was edited: tuned keys move onto it', {
     do: 'commit-rebase',
     changes: view.rebase?.changes ?? [],
@@ -317,7 +333,7 @@ function planDecision(view: InstanceView, none: None, act: Act): Planned | null 
         return none('proposed', `would ${decision.kind}, waits for a person: ${wish}`, 'waiting');
       if (view.guarded !== null)
         return none(view.guarded.reason, `${view.guarded.message}; would ${decision.kind}: ${wish}`, 'waiting');
-      if (!view.gitReachable) return gitAway(view, decision, none, act);
+      if (view.gitTrouble !== null) return withoutGit(view, view.gitTrouble, decision, none, act);
       const planned = act(decision.kind, reasonOf(decision), wish, { do: 'commit-decision', decision });
       return {
         ...planned,
@@ -334,18 +350,23 @@ function planDecision(view: InstanceView, none: None, act: Act): Planned | null 
   }
 }
 
-/** The remote is away: an alarm still reduces risk (stop, prove flat); nothing else acts. */
-function gitAway(view: InstanceView, decision: TuningDecision, none: None, act: Act): Planned {
+const notPublished = ({ gitTrouble }: InstanceView): string =>
+  gitTrouble === null
+    ? 'its commit is not on the remote yet'
+    : `its commit is not known to be on the remote: ${gitTrouble}`;
+
+/** Git takes no commit: an alarm still reduces risk (stop, prove flat); nothing else acts. */
+function withoutGit(view: InstanceView, trouble: string, decision: TuningDecision, none: None, act: Act): Planned {
   const live = view.copies.known && view.copies.value.length === 1;
   if (isAlarm(decision) && live) {
     return act(
       'stop',
       'git-away',
-      `the remote is away: stopped and flat until the change can be committed (${decision.message})`,
+      `${trouble}: stopped and flat until the change can be committed (${decision.message})`,
       { do: 'stop', cause: 'git-away', hold: null },
     );
   }
-  return none('git-away', `waits for the remote; would ${decision.kind}: ${decision.message}`, 'waiting');
+  return none('git-away', `${trouble}; would ${decision.kind}: ${decision.message}`, 'waiting');
 }
 
 /** Whether the decision answers losing fills, as against hygiene or the way back. */

@@ -5,7 +5,7 @@ const FIRST_MS = 60_000;
 const MOST_MS = 3_600_000;
 
 /**
- * `held`: reason by instance, now. Says what is new or due, and what is over; the same reason is repeated after 1, 2, 4, ...
+ * `held`: reason by instance (or what else it is about), now. Says what is new or due, and what is over; the same reason is repeated after 1, 2, 4, ...
  * minutes, at most once an hour. The text is a function of the data, so that a reader can de-duplicate it.
  */
 export function remind(

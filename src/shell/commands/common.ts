@@ -1,7 +1,7 @@
 /** What commands share: errors on stderr, selection by name, deadlines, the one JSON document. */
 import { headOf } from '../../adapters/git.ts';
 import type { Planned } from '../../core/plan/plan.ts';
-import { formatProblem, type Problem } from '../../core/problem.ts';
+import { asList, formatProblem, type Problem } from '../../core/problem.ts';
 import { resolveNames } from '../../core/spec/names.ts';
 import type { Desired } from '../desired.ts';
 import { EXIT, type ExitCode, exitOfProblem } from '../exit.ts';
@@ -29,7 +29,12 @@ export function problemsOf(look: Look, only: ReadonlySet<string> | null): Proble
   const secrets = look.situations.flatMap(({ instance, observed: { secretNames } }) =>
     secretNames.ok ? [] : [{ ...secretNames.problem, instance: instance.name }],
   );
-  const found = [...look.notes, ...look.desired.problems.filter((p) => p.severity !== 'warning'), ...secrets];
+  const found = [
+    ...asList(look.stalled),
+    ...look.notes,
+    ...look.desired.problems.filter((p) => p.severity !== 'warning'),
+    ...secrets,
+  ];
   return found.filter((p) => p.instance === undefined || only === null || only.has(p.instance));
 }
 
@@ -140,11 +145,16 @@ export function printJson(
   kind: string,
   from: { fleet: { name: string } } | null,
   items: unknown[],
-  problems: Problem[],
+  problems: readonly Problem[],
   summary: Record<string, unknown>,
 ): void {
-  io.out(documentText(kind, from?.fleet.name ?? null, items, problems, summary));
+  io.out(documentText(kind, from?.fleet.name ?? null, items, distinct(problems), summary));
 }
+
+/** What two looks both found stands there once. */
+const distinct = (problems: readonly Problem[]): Problem[] => [
+  ...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values(),
+];
 
 /** Progress of converging, one line per step a person cares about: each new phase, and each closing order. */
 export function phasePrinter(io: Io): (name: string, phase: string, detail: string) => void {

@@ -1,10 +1,10 @@
 import type { Planned } from '../../core/plan/plan.ts';
-import { formatProblem } from '../../core/problem.ts';
-import { EXIT } from '../exit.ts';
+import { asList, formatProblem } from '../../core/problem.ts';
+import { EXIT, exitOfLook } from '../exit.ts';
 import { type Io, painter } from '../io.ts';
 import { filterItems, type ItemFilter, parseFilter } from '../item-filters.ts';
 import { type Ops, openOps } from '../ops.ts';
-import { type Look, look } from '../pass.ts';
+import { type Look, lookStalledOrNot } from '../pass.ts';
 import { PLAN_COLUMNS, planSummary, planTable } from '../render/plan.ts';
 import { statusItems } from '../status-items.ts';
 import { allInvalid, failOrChat, printJson, printProblems, problemsOf, select, selectFrom, usage } from './common.ts';
@@ -23,7 +23,7 @@ export async function runPlan(
   if (only === 'bad') return EXIT.usage;
   const filter = parseFilter(options, PLAN_COLUMNS);
   if (!filter.ok) return usage(io, formatProblem(filter.problem));
-  const seen = await look(opened.value, {
+  const seen = await lookStalledOrNot(opened.value, {
     only,
     tune: options.tune ?? true,
     push: options.push ?? true,
@@ -34,7 +34,13 @@ export async function runPlan(
   const all = seen.value.planned.filter((p) => only === null || only.has(p.item.name));
   const planned = shown(seen.value, all, filter.value);
   if (options.chat === true)
-    return (await import('../chat.ts')).printChat(opened.value, io, { ...seen.value, planned }, [], []);
+    return (await import('../chat.ts')).printChat(
+      opened.value,
+      io,
+      { ...seen.value, planned },
+      [],
+      asList(seen.value.stalled),
+    );
   if (options.json === true) {
     printJson(
       io,
@@ -50,6 +56,7 @@ export async function runPlan(
     io.out(`${planTable(planned, painter(io.color), { columns: filter.value.columns, all, ...width })}\n`);
   }
   if (allInvalid(seen.value, all)) return EXIT.usage;
+  if (seen.value.stalled !== null) return exitOfLook(seen.value);
   return options.detailedExitcode === true && all.some((p) => p.effect !== null) ? EXIT.differences : EXIT.ok;
 }
 

@@ -1,10 +1,10 @@
 import type { StatusItem } from '../../core/plan/status.ts';
-import { formatProblem } from '../../core/problem.ts';
-import { EXIT } from '../exit.ts';
+import { asList, formatProblem } from '../../core/problem.ts';
+import { EXIT, exitOfLook } from '../exit.ts';
 import { painter } from '../io.ts';
 import { filterItems, type ItemFilter, parseFilter } from '../item-filters.ts';
 import { type Ops, openOps } from '../ops.ts';
-import { type Look, look } from '../pass.ts';
+import { type Look, lookStalledOrNot } from '../pass.ts';
 import { STATUS_COLUMNS, statusTable, summary } from '../render/status.ts';
 import { statusLong } from '../render/status-long.ts';
 import { statusItems } from '../status-items.ts';
@@ -34,19 +34,19 @@ export async function runStatus(names: string[], options: CommonOptions): Promis
       io,
       { ...seen.value, planned: seen.value.planned.filter((p) => only === null || only.has(p.item.name)) },
       [],
-      [],
+      asList(seen.value.stalled),
     );
   if (options.json === true) {
     printJson(io, 'Status', seen.value, items, problemsOf(seen.value, only), {
       text: summary(items),
       instances: items.length,
     });
-    return EXIT.ok;
+    return exitOfLook(seen.value);
   }
   printProblems(io, problemsOf(seen.value, only));
   if (names.length === 1 && items.length === 1) io.out(`${statusLong(items[0]!, seen.value, painter(io.color))}\n`);
   else io.out(`${table(all, filter.value, ops, options)}\n`);
-  return EXIT.ok;
+  return exitOfLook(seen.value);
 }
 
 /** Where nobody looks at a terminal nothing is cut and no column left out. */
@@ -58,7 +58,7 @@ function table(all: StatusItem[], filter: ItemFilter, ops: Ops, { io }: CommonOp
 
 const UNCUT = 1000;
 
-const read = (ops: Ops) => look(ops, { only: null, tune: true, push: true, fetch: false });
+const read = (ops: Ops) => lookStalledOrNot(ops, { only: null, tune: true, push: true, fetch: false });
 
 const chosen = (items: StatusItem[], only: ReadonlySet<string> | null) =>
   items.filter((i) => only === null || only.has(i.name));
@@ -72,7 +72,7 @@ async function refresh(
   const { io } = options;
   const stop = deadline(2 ** 31 - 1);
   while (!stop.signal.aborted) {
-    const seen: Awaited<ReturnType<typeof look>> = await read(ops);
+    const seen: Awaited<ReturnType<typeof read>> = await read(ops);
     const text = seen.ok
       ? table(chosen(statusItems(seen.value satisfies Look), only), filter, ops, options)
       : formatProblem(seen.problem);

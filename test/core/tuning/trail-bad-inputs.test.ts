@@ -86,7 +86,7 @@ async function look(options: { envFile?: string; from?: number } = {}): Promise<
       desired: { ...desired, instances: [instance] },
       observed: { atMs: journal * 1000, byName: new Map([['amzn', observed]]), orphans: [] },
       trail,
-      git: { reachable: true, published: true, dirty: new Set() },
+      git: { trouble: null, published: true, dirty: new Set() },
       host: 'here',
       tune: true,
       nowMs: journal * 1000,
