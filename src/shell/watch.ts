@@ -1,6 +1,7 @@
 /** The daemon: passes woken by the interval and by file events, which only end the wait early. */
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { pino } from 'pino';
 import { type Watcher, watchFleet } from '../adapters/watcher.ts';
 import { type Reminder, remind } from '../core/plan/reminders.ts';
@@ -172,6 +173,7 @@ export async function runWatch(ops: Ops, names: string[], options: WatchOptions)
   process.on('SIGINT', onSignal(EXIT.interrupted));
   process.on('SIGTERM', onSignal(EXIT.terminated));
   log.info({ repository: ops.repo.root, host: ops.host, pid: process.pid }, 'watching');
+  keepMemorySmall();
   const unusable = await watchLoop(ops, {
     only,
     tune: options.tune,
@@ -182,6 +184,14 @@ export async function runWatch(ops: Ops, names: string[], options: WatchOptions)
     onPass: () => midFlight.clear(),
   });
   return unusable === null ? exit : EXIT.usage;
+}
+
+/**
+ * V8 doubles the space for new objects, now and then and for good, up to 32 MiB (64 in Node 24): a daemon that makes few of them
+ * collects as cheaply in the 2 MiB it begins with.
+ */
+function keepMemorySmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
 }
 
 /** JSON lines on stderr; anything that looks like a secret is cut out, whoever logs it. */
